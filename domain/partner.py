@@ -1,0 +1,93 @@
+"""What every partner serves, as the caller sees it: names, verbs, answers and refusals."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Partner(StrEnum):
+    """A downstream service; the order is that of a trip's steps."""
+
+    HOTEL = "hotel"
+    TOUR = "tour"
+    FLIGHT = "flight"
+    POINTS = "points"
+    PAYMENT = "payment"
+
+
+class Verb(StrEnum):
+    """What the saga asks of a partner: a hold, its confirmation, or its release."""
+
+    RESERVE = "reserve"
+    CONFIRM = "confirm"
+    RELEASE = "release"
+
+
+class ReservationStatus(StrEnum):
+    """Where a reservation stands at its partner."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class Reservation(BaseModel):
+    """A partner's answer to a hold, a confirmation or a release.
+
+    `amount_minor` is in minor units of `currency` (ISO 4217), negative where it takes off the price;
+    it and `reference` are None for a key that was closed before it was ever held.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    key: str
+    reference: str | None = None
+    status: ReservationStatus
+    amount_minor: int | None = None
+    currency: str | None = None
+    expires_at: datetime | None = None
+
+
+class PartnerCall(BaseModel):
+    """What a call activity is given. `key` is the trip's id, so that every attempt is safe to repeat."""
+
+    key: str
+    body: dict[str, object] | None = None
+
+
+class PartnerAnswer(BaseModel):
+    """What a call activity gives back: the reservation, and how many attempts it took."""
+
+    reservation: Reservation
+    attempts: int
+
+
+class CallError(BaseModel):
+    """Why a call failed. `final` means that no repetition can change it and that nothing took effect."""
+
+    code: str
+    message: str
+    attempts: int
+    final: bool
+
+
+PARTNER_UNAVAILABLE = "partner_unavailable"
+DEADLINE_EXCEEDED = "deadline_exceeded"
+
+FINAL_CODES: dict[Verb, frozenset[str]] = {
+    Verb.RESERVE: frozenset({"sold_out", "not_found", "declined", "insufficient_points", "closed"}),
+    Verb.CONFIRM: frozenset({"expired", "closed", "not_found"}),
+    Verb.RELEASE: frozenset(),
+}
+"""The refusals that end a call for good. A release is never refused for good, so it has none."""
+
+
+def activity_name(verb: Verb, partner: Partner) -> str:
+    """The name of a call in a trip's history, such as `reserve_hotel`."""
+    return f"{verb.value}_{partner.value}"
+
+
+TASK_QUEUE = "trips"
+"""The one task queue of workflows and activities."""

@@ -1,0 +1,1 @@
+"""What the front door and the partners say over HTTP in the same way: fields, problems, pages and limits."""

@@ -1,0 +1,74 @@
+"""The limits on a request's body, kept before anything looks at it."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wire.problems import problem
+
+MAX_BODY = 64 * 1024
+# An oversized body is read to its end, so that the caller sees the answer; up to here, then it is cut off.
+MAX_DRAIN = 16 * 1024 * 1024
+BODY_TIMEOUT_S = 10.0
+
+
+class BodyTooLargeError(Exception):
+    """The body is over MAX_BODY."""
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None where the caller has gone. Raises BodyTooLargeError once it is drained."""
+    body = bytearray()
+    size = 0
+    more = True
+    while more and size <= MAX_DRAIN:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY:
+            body += chunk
+        more = message.get("more_body", False)
+    if size > MAX_BODY:
+        raise BodyTooLargeError
+    return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    first = True
+
+    async def replay() -> Message:
+        nonlocal first
+        if first:
+            first = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return replay
+
+
+def limit_body(app: ASGIApp) -> ASGIApp:
+    """`app`, with the body read beforehand: 413 over 64 KiB, 408 where it takes longer than 10 s."""
+
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
+            await app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _read(receive)
+        except TimeoutError:
+            answer = problem(
+                408, "body_timeout", "the body did not arrive in time", headers={"Connection": "close"}
+            )
+            await answer(scope, receive, send)
+        except BodyTooLargeError:
+            detail = f"the body is over {MAX_BODY} bytes; send less"
+            answer = problem(413, "too_large", detail, headers={"Connection": "close"})
+            await answer(scope, receive, send)
+        else:
+            if body is not None:
+                await app(scope, _replayed(body, receive), send)
+
+    return gate
