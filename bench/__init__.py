@@ -1,0 +1,1 @@
+"""Measurements: what the system costs, and how it stands beside its peers."""

@@ -1,0 +1,1 @@
+"""Two simulations of the project's own backoff policy; docs/backoff.md shows what they give."""

@@ -1,0 +1,83 @@
+"""The project's own settings, each from an environment variable that begins with TRIPS_."""
+
+from functools import lru_cache
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.backoff import BackoffPolicy, Jitter
+from domain.partner import Partner
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+PARTNER_PORTS = {
+    Partner.HOTEL: 8101,
+    Partner.TOUR: 8102,
+    Partner.FLIGHT: 8103,
+    Partner.POINTS: 8104,
+    Partner.PAYMENT: 8105,
+}
+
+
+class Settings(BaseSettings):
+    """What the front door and the worker are told; seconds where a name ends in `_s`."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
+
+    host: str = "127.0.0.1"
+    api_port: Port = 8000
+    temporal_ui_url: str = "http://127.0.0.1:8233"
+    lab: bool = False
+    database_url: Annotated[str, Field(validation_alias="DATABASE_URL")] = (
+        "postgresql://trips@127.0.0.1:5432/trips"
+    )
+
+    hotel_url: str = "http://127.0.0.1:8101"
+    tour_url: str = "http://127.0.0.1:8102"
+    flight_url: str = "http://127.0.0.1:8103"
+    points_url: str = "http://127.0.0.1:8104"
+    payment_url: str = "http://127.0.0.1:8105"
+    hotel_token: str | None = None
+    tour_token: str | None = None
+    flight_token: str | None = None
+    points_token: str | None = None
+    payment_token: str | None = None
+
+    currencies: tuple[str, ...] = ("JPY",)
+    retry_base_s: Annotated[float, Field(gt=0)] = 1
+    retry_cap_s: Annotated[float, Field(gt=0)] = 30
+    retry_attempts: Annotated[int, Field(ge=1)] = 5
+    retry_jitter: Jitter = Jitter.FULL
+    attention_s: Annotated[float, Field(gt=0)] = 60
+    backlog: Annotated[int, Field(ge=1)] = 10_000
+
+    @model_validator(mode="after")
+    def _backoff_is_sound(self) -> Self:
+        self.backoff()
+        return self
+
+    def backoff(self) -> BackoffPolicy:
+        """How calls to partners are retried. Raises pydantic's ValidationError."""
+        return BackoffPolicy(
+            base_s=self.retry_base_s,
+            cap_s=self.retry_cap_s,
+            attempts=self.retry_attempts,
+            jitter=self.retry_jitter,
+        )
+
+    def partner_url(self, partner: Partner) -> str:
+        """Where `partner` is served, without a slash at the end."""
+        url: str = getattr(self, f"{partner.value}_url")
+        return url.rstrip("/")
+
+    def partner_token(self, partner: Partner) -> str | None:
+        """The bearer token that `partner` is sent, if any."""
+        token: str | None = getattr(self, f"{partner.value}_token")
+        return token or None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
