@@ -1,0 +1,118 @@
+"""The HTTP side of a partner: the reservations of any store, its health and its audit view."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, FastAPI, Path, Query, Response
+from pydantic import BaseModel
+
+from partners.problems import add_handlers
+from partners.service import B, PartnerService
+from partners.store import Reservation, Status, Store
+from wire.fields import Identifier
+from wire.paging import Cursor, Limit, Page, page, read_cursor
+from wire.problems import documented
+
+log = logging.getLogger(__name__)
+
+SWEEP_INTERVAL_S = 1.0
+
+Key = Annotated[Identifier, Path(description="chosen by the caller; makes every call safe to repeat")]
+
+
+class Health(BaseModel):
+    """The partner and its engine answer."""
+
+    status: Literal["ok"] = "ok"
+
+
+def _writes(store: Store[B], body_type: type[B]) -> APIRouter:
+    router = APIRouter(prefix="/reservations", tags=["reservations"])
+
+    async def hold(key: Key, body: B, response: Response) -> Reservation:
+        """Hold what the body asks for: 201 new, 200 the same again."""
+        reservation, new = await store.hold(key, body)
+        response.status_code = 201 if new else 200
+        return reservation
+
+    # FastAPI reads the annotation to learn what the body is; each partner has its own.
+    hold.__annotations__["body"] = body_type
+    router.put(
+        "/{key}",
+        status_code=201,
+        responses={200: {"model": Reservation}, **documented(401, 409, 413, 422, 503)},
+    )(hold)
+
+    @router.post("/{key}/confirm", responses=documented(401, 404, 409, 422, 503))
+    async def confirm(key: Key) -> Reservation:
+        """Make the hold final, however often."""
+        return await store.confirm(key)
+
+    @router.delete("/{key}", responses=documented(401, 422, 503))
+    async def release(key: Key) -> Reservation:
+        """Give back what the key holds or has confirmed, however often; a key never seen is closed."""
+        return await store.release(key)
+
+    return router
+
+
+def _reads(store: Store[B]) -> APIRouter:
+    router = APIRouter(prefix="/reservations", tags=["reservations"])
+
+    @router.get("", responses=documented(401, 422, 503))
+    async def reservations(
+        status: Annotated[Status | None, Query()] = None, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[Reservation]:
+        """All reservations in the order of their keys."""
+        after = read_cursor(cursor, parts=1)
+        found = await store.list(status, limit + 1, after[0] if after else None)
+        return page(found, limit, lambda reservation: [reservation.key])
+
+    @router.get("/{key}", responses=documented(401, 404, 422, 503))
+    async def reservation(key: Key) -> Reservation:
+        """One reservation."""
+        return await store.get(key)
+
+    return router
+
+
+async def _sweep(store: Store[B], away: tuple[type[Exception], ...]) -> None:
+    while True:
+        try:
+            expired = await store.expire_due()
+        except away as error:
+            log.warning("sweep of expired holds failed, trying again: %s: %s", type(error).__name__, error)
+        except Exception:
+            log.exception("sweep of expired holds failed, trying again")
+        else:
+            if expired:
+                log.info("%d holds expired", expired)
+        await asyncio.sleep(SWEEP_INTERVAL_S)
+
+
+def create_app(service: PartnerService[B], store: Store[B], audit: APIRouter) -> FastAPI:
+    """The partner's application; while it runs, holds that have expired are given back every second."""
+
+    @asynccontextmanager
+    async def sweeping(_app: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(_sweep(store, service.away))
+        yield
+        task.cancel()
+        await asyncio.wait([task])
+
+    app = FastAPI(title=service.title, version="1", lifespan=sweeping, redirect_slashes=False)
+    add_handlers(app, service.away)
+
+    @app.get("/healthz", tags=["health"], responses=documented(503))
+    async def healthz() -> Health:
+        """200 where the partner's engine answers too."""
+        await store.ping()
+        return Health()
+
+    app.include_router(_reads(store))
+    app.include_router(_writes(store, service.body))
+    app.include_router(audit, tags=["audit"])
+    return app

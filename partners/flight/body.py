@@ -1,0 +1,11 @@
+"""What a hold at the flight partner asks for."""
+
+from wire.fields import Body, Count, Day, Identifier
+
+
+class FlightSeats(Body):
+    """Seats on a flight of one day."""
+
+    flight_no: Identifier
+    date: Day
+    seats: Count

@@ -1,0 +1,102 @@
+"""The flight partner's engine: how it is reached, its keys and its sample data.
+
+| key | holds |
+| --- | --- |
+| `{flight}:flight:FLIGHT` | hash: price and seats a day of a flight |
+| `{flight}:day:FLIGHT/DATE` | hash: total, held and confirmed seats of a day |
+| `{flight}:days` | sorted set of all `FLIGHT/DATE`, in the order of their names |
+| `{flight}:reservation:KEY` | hash: a reservation; it never expires, so that a closed key stays closed |
+| `{flight}:keys`, `{flight}:keys:STATUS` | sorted sets of reservation keys, in the order of their names |
+| `{flight}:due` | sorted set of the keys held, by their expiry in milliseconds |
+
+The braces put all of them on one node of a Redis Cluster, where a script may touch no other.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+PREFIX = "{flight}:"
+CURRENCY = "JPY"
+POOL_SIZE = 50
+CONNECT_TIMEOUT_S = 2.0
+CALL_TIMEOUT_S = 5.0
+
+ENGINE_ERRORS: tuple[type[Exception], ...] = (
+    exceptions.BusyLoadingError,
+    exceptions.ConnectionError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.TimeoutError,
+)
+
+# Price a seat in minor units, and seats a day.
+FLIGHTS = {"NH847": (32_000, 200), "JL123": (28_000, 200), "BENCH-FLIGHT": (100, 10_000_000)}
+
+_SCRIPTS = Path(__file__).with_name("scripts")
+
+
+class Engine:
+    """Commands and scripts on one Redis, each with a time limit."""
+
+    def __init__(self, redis: Redis) -> None:
+        common = (_SCRIPTS / "common.lua").read_text("utf-8")
+        self.redis = redis
+        self._scripts = {
+            script.stem: redis.register_script(common + script.read_text("utf-8"))
+            for script in _SCRIPTS.glob("*.lua")
+            if script.stem != "common"
+        }
+
+    async def run(self, name: str, *arguments: str | int) -> list[Any]:
+        """What the script `name` answers; it is one atomic step."""
+        return cast("list[Any]", await self._scripts[name](keys=[PREFIX], args=arguments))
+
+    async def names(self, index: str, limit: int, after: str | None) -> Sequence[str]:
+        """At most `limit` members of an index in their order, those after the name `after`."""
+        start = "-" if after is None else f"({after}"
+        return cast("list[str]", await self.redis.zrangebylex(PREFIX + index, start, "+", start=0, num=limit))
+
+    async def hashes(self, names: Sequence[str]) -> list[dict[str, str]]:
+        """The hashes of these names, in one round trip."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hgetall(PREFIX + name)
+            return cast("list[dict[str, str]]", await pipeline.execute())
+
+
+@asynccontextmanager
+async def connected(engine_url: str) -> AsyncIterator[Engine]:
+    """The engine at `engine_url`; its connections are closed on leaving."""
+    pool = BlockingConnectionPool.from_url(
+        engine_url,
+        max_connections=POOL_SIZE,
+        timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=CALL_TIMEOUT_S,
+        # Every script is safe to repeat; a connection that the engine's restart has cut fails but once.
+        retry=Retry(NoBackoff(), 1),
+        decode_responses=True,
+        client_name="partner-flight",
+    )
+    try:
+        yield Engine(Redis(connection_pool=pool))
+    finally:
+        await pool.aclose()
+
+
+async def add_sample(engine: Engine) -> None:
+    """Add the flights that are missing; one that is there is left as it is."""
+    async with engine.redis.pipeline(transaction=True) as pipeline:
+        for flight_no, (price_minor, seats) in FLIGHTS.items():
+            name = f"{PREFIX}flight:{flight_no}"
+            pipeline.hsetnx(name, "price_minor", str(price_minor))
+            pipeline.hsetnx(name, "currency", CURRENCY)
+            pipeline.hsetnx(name, "seats", str(seats))
+        await pipeline.execute()

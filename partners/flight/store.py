@@ -1,0 +1,121 @@
+"""The flight partner's store: a script a verb does both the reservation's record and its day's counters."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from partners.flight.body import FlightSeats
+from partners.flight.engine import CALL_TIMEOUT_S, Engine
+from partners.inventory import InventoryRow
+from partners.rules import confirmed, new_reference, repeated
+from partners.store import Code, Refused, Reservation, Status, UnknownKey
+
+SWEEP_BATCH = 500
+
+Hash = dict[str, str]
+
+
+def _expiry(found: Hash) -> datetime | None:
+    return datetime.fromtimestamp(int(found["expires_at"]) / 1000, UTC) if "expires_at" in found else None
+
+
+def _reservation(found: Hash, now: datetime) -> Reservation:
+    reservation = Reservation.model_validate(found | {"expires_at": _expiry(found)})
+    if reservation.status is Status.HELD and reservation.expires_at and reservation.expires_at <= now:
+        reservation.status = Status.EXPIRED
+    return reservation
+
+
+def _body(found: Hash) -> tuple[str | None, ...]:
+    return tuple(found.get(field) for field in ("flight_no", "date", "seats"))
+
+
+class FlightStore:
+    """Seats on the flights of a day."""
+
+    def __init__(self, engine: Engine, hold_s: float) -> None:
+        self._engine = engine
+        self._hold_ms = round(hold_s * 1000)
+
+    async def hold(self, key: str, body: FlightSeats) -> tuple[Reservation, bool]:
+        """As Store.hold."""
+        wanted = (body.flight_no, body.date.isoformat(), str(body.seats))
+        reference = new_reference("FLIGHT")
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            [answer] = await self._engine.run("hold", key, *wanted, reference, self._hold_ms)
+            if answer == "not_found":
+                raise Refused(Code.NOT_FOUND, f"there is no flight {body.flight_no}")
+            if answer == "sold_out":
+                raise Refused(
+                    Code.SOLD_OUT, f"{body.flight_no} has fewer than {body.seats} seats left on {body.date}"
+                )
+            found, now = await self._find(key)
+        # A repeat of this very call, sent again over a fresh connection, finds its own reference.
+        new = found["status"] == Status.HELD and found.get("reference") == reference
+        return repeated(_reservation(found, now), _body(found) == wanted), new
+
+    async def confirm(self, key: str) -> Reservation:
+        """As Store.confirm."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._engine.run("confirm", key)
+            found, now = await self._find(key)
+        return confirmed(_reservation(found, now) if found else None)
+
+    async def release(self, key: str) -> Reservation:
+        """As Store.release."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._engine.run("release", key)
+            return _reservation(*await self._find(key))
+
+    async def get(self, key: str) -> Reservation:
+        """As Store.get."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            found, now = await self._find(key)
+        if not found:
+            raise UnknownKey
+        return _reservation(found, now)
+
+    async def list(self, status: Status | None, limit: int, after: str | None) -> Sequence[Reservation]:
+        """As Store.list."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            if status in {Status.HELD, Status.EXPIRED}:
+                while await self.expire_due():
+                    pass
+            keys = await self._engine.names(f"keys:{status}" if status else "keys", limit, after)
+            found = await self._engine.hashes([f"reservation:{key}" for key in keys])
+            now = await self._now()
+        return [_reservation(reservation, now) for reservation in found]
+
+    async def expire_due(self) -> int:
+        """As Store.expire_due, for SWEEP_BATCH holds at most."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return len(await self._engine.run("expire", SWEEP_BATCH))
+
+    async def inventory(self, limit: int, after: str | None) -> Sequence[InventoryRow]:
+        """At most `limit` days in the order of their names `FLIGHT/DATE`, those after the name `after`."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            names = await self._engine.names("days", limit, after)
+            days = await self._engine.hashes([f"day:{name}" for name in names])
+        return [_inventory_row(day) for day in days]
+
+    async def ping(self) -> None:
+        """As Store.ping."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._engine.redis.ping()
+
+    async def close(self) -> None:
+        """As Store.close."""
+        await self._engine.redis.aclose()
+
+    async def _now(self) -> datetime:
+        seconds, microseconds = await self._engine.redis.time()
+        return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
+
+    async def _find(self, key: str) -> tuple[Hash, datetime]:
+        [found] = await self._engine.hashes([f"reservation:{key}"])
+        return found, await self._now()
+
+
+def _inventory_row(day: Hash) -> InventoryRow:
+    sold = int(day["held"]) + int(day["confirmed"])
+    return InventoryRow.model_validate(day | {"free": int(day["total"]) - sold})

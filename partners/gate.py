@@ -1,0 +1,28 @@
+"""The token that a call must bring before anything else is looked at."""
+
+import hmac
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from wire.problems import problem
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def demand_token(app: ASGIApp, token: str) -> ASGIApp:
+    """`app`, behind a bearer token; the health check stays open."""
+    expected = b"Bearer " + token.encode()
+
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/healthz":
+            given = _header(scope, b"authorization")
+            if not hmac.compare_digest(given, expected):
+                headers = {"WWW-Authenticate": "Bearer"}
+                answer = problem(401, "unauthorized", "a valid bearer token is needed", headers=headers)
+                await answer(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return gate

@@ -1,0 +1,228 @@
+"""The hotel partner's store: a transaction a call does both the stay's record and its nights' counters."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import DuplicateKeyError
+
+from partners.hotel.body import HotelStay
+from partners.hotel.database import Client, Database, Document
+from partners.hotel.stays import (
+    CONFIRM,
+    insert_unless_known,
+    new_night,
+    new_stay,
+    reservation,
+)
+from partners.rules import confirmed, repeated
+from partners.store import Code, Refused, Reservation, Status, UnknownKey
+
+T = TypeVar("T")
+
+CALL_TIMEOUT_S = 5.0
+# An audit's page; the engine of the embedded system reads and sorts the whole collection for it.
+LIST_TIMEOUT_S = 30.0
+SWEEP_BATCH = 200
+QUEUES = 64
+MAX_CONFLICT_WAIT_S = 0.05
+
+
+class NightsMissing(Exception):
+    """A night of the stay has no document yet."""
+
+
+class HotelStore:
+    """Rooms by the night; a stay holds all of its nights or none."""
+
+    def __init__(self, client: Client, database: Database, hold_s: float) -> None:
+        self._client = client
+        self._hotels, self._nights, self._stays = database.hotels, database.nights, database.stays
+        self._hold_s = hold_s
+        self._queues = [asyncio.Lock() for _ in range(QUEUES)]
+
+    async def hold(self, key: str, body: HotelStay) -> tuple[Reservation, bool]:
+        """As Store.hold."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            hotel = await self._hotels.find_one({"_id": body.hotel_id})
+            if hotel is None:
+                return await self._repeat_elsewhere(key, body), False
+            stay = new_stay(key, body, hotel)
+            async with self._turn(stay["nights"]):
+                try:
+                    return await self._transact(partial(self._hold, stay))
+                except NightsMissing:
+                    await self._add_nights(stay["nights"], hotel)
+                    return await self._transact(partial(self._hold, stay))
+
+    async def confirm(self, key: str) -> Reservation:
+        """As Store.confirm."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            known = await self._find(key)
+            if known is None or known["status"] != Status.HELD:
+                return confirmed(reservation(known) if known else None)
+            async with self._turn(known["nights"]):
+                return await self._transact(partial(self._confirm, key))
+
+    async def release(self, key: str) -> Reservation:
+        """As Store.release."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            known = await self._find(key) or {}
+            if known.get("status") == Status.RELEASED:
+                return reservation(known)
+            async with self._turn(known.get("nights", ())):
+                return await self._transact(partial(self._release, key))
+
+    async def get(self, key: str) -> Reservation:
+        """As Store.get."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            found = await self._find(key)
+            if found is None:
+                raise UnknownKey
+            return reservation(found, await self._now())
+
+    async def list(self, status: Status | None, limit: int, after: str | None) -> Sequence[Reservation]:
+        """As Store.list."""
+        async with asyncio.timeout(LIST_TIMEOUT_S):
+            if status in {Status.HELD, Status.EXPIRED}:
+                await self._expire_all()
+            wanted = {"_id": {"$gt": after or ""}} | ({"status": status} if status else {})
+            found = await self._stays.find(wanted, sort={"_id": 1}, limit=limit).to_list()
+            now = await self._now()
+            return [reservation(stay, now) for stay in found]
+
+    async def expire_due(self) -> int:
+        """As Store.expire_due, for SWEEP_BATCH holds at most."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            due = {"status": Status.HELD, "expires_at": {"$lte": await self._now()}}
+            found = await self._stays.find(due, sort={"expires_at": 1}, limit=SWEEP_BATCH).to_list()
+            return sum([await self._expire_in_turn(stay) for stay in found])
+
+    async def inventory(self, limit: int, after: str) -> Sequence[Document]:
+        """At most `limit` nights in the order of their names, those after the name `after`."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return await self._nights.find({"_id": {"$gt": after}}, sort={"_id": 1}, limit=limit).to_list()
+
+    async def ping(self) -> None:
+        """As Store.ping."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._client.admin.command("ping")
+
+    async def close(self) -> None:
+        """As Store.close."""
+        await self._client.close()
+
+    async def _now(self) -> datetime:
+        """The engine's clock."""
+        now: datetime = (await self._client.admin.command("hello"))["localTime"]
+        return now.replace(tzinfo=UTC)
+
+    async def _find(self, key: str, session: AsyncClientSession | None = None) -> Document | None:
+        return await self._stays.find_one({"_id": key}, session=session)
+
+    async def _read(self, key: str, session: AsyncClientSession) -> Document:
+        """The document of a key that this transaction has written."""
+        found = await self._find(key, session)
+        assert found is not None
+        return found
+
+    async def _repeat_elsewhere(self, key: str, body: HotelStay) -> Reservation:
+        known = await self._find(key)
+        if known is None:
+            raise Refused(Code.NOT_FOUND, f"there is no hotel {body.hotel_id}")
+        return repeated(reservation(known, await self._now()), same_body=False)
+
+    async def _add_nights(self, nights: Iterable[str], hotel: Document) -> None:
+        for night in nights:
+            await self._nights.update_one(
+                {"_id": night}, {"$setOnInsert": new_night(night, hotel)}, upsert=True
+            )
+
+    async def _expire_all(self) -> None:
+        while await self.expire_due():
+            pass
+
+    async def _expire_in_turn(self, stay: Document) -> bool:
+        async with self._turn(stay["nights"]):
+            return await self._transact(partial(self._expire, stay["_id"]))
+
+    @asynccontextmanager
+    async def _turn(self, nights: Iterable[str]) -> AsyncIterator[None]:
+        """Let the calls of this process that share a night go one after another.
+
+        Side by side they would only abort one another: 50 at once on one night made a tenth of the
+        progress. What is correct rests on the transaction alone, which other processes meet too.
+        """
+        async with AsyncExitStack() as stack:
+            for queue in sorted({hash(night) % QUEUES for night in nights}):
+                await stack.enter_async_context(self._queues[queue])
+            yield
+
+    async def _transact(self, work: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+        async with self._client.start_session() as session:
+            while True:
+                try:
+                    return await session.with_transaction(work)
+                except DuplicateKeyError:
+                    # Two upserts of one key: the loser starts over and finds the winner's document.
+                    await asyncio.sleep(random.uniform(0, MAX_CONFLICT_WAIT_S))
+
+    async def _hold(self, stay: Document, session: AsyncClientSession) -> tuple[Reservation, bool]:
+        made = await self._stays.update_one(
+            {"_id": stay["_id"]}, insert_unless_known(stay, self._hold_s), upsert=True, session=session
+        )
+        found = await self._read(stay["_id"], session)
+        if made.upserted_id is None:
+            known = reservation(found, await self._now())
+            return repeated(known, found.get("body") == stay["body"]), False
+        await self._take(stay["nights"], stay["rooms"], session)
+        return reservation(found), True
+
+    async def _take(self, nights: Sequence[str], rooms: int, session: AsyncClientSession) -> None:
+        wanted = {"_id": {"$in": nights}}
+        roomy = wanted | {"free": {"$gte": rooms}}
+        taken = await self._nights.update_many(
+            roomy, {"$inc": {"free": -rooms, "held": rooms}}, session=session
+        )
+        if taken.matched_count == len(nights):
+            return
+        if await self._nights.count_documents(wanted, session=session) < len(nights):
+            raise NightsMissing
+        raise Refused(Code.SOLD_OUT, f"fewer than {rooms} rooms are left on one of the {len(nights)} nights")
+
+    async def _move(self, stay: Document, source: str, target: str, session: AsyncClientSession) -> None:
+        rooms = stay["rooms"]
+        moved = {"$inc": {source: -rooms, target: rooms}}
+        await self._nights.update_many({"_id": {"$in": stay["nights"]}}, moved, session=session)
+
+    async def _confirm(self, key: str, session: AsyncClientSession) -> Reservation:
+        known = await self._find(key, session)
+        if known is None or known["status"] != Status.HELD:
+            return confirmed(reservation(known) if known else None)
+        await self._stays.update_one({"_id": key}, CONFIRM, session=session)
+        found = await self._read(key, session)
+        if found["confirmed_at"] >= found["expires_at"]:
+            raise Refused(Code.EXPIRED, "this hold was not confirmed in time")
+        await self._move(found, "held", "confirmed", session)
+        return reservation(found)
+
+    async def _release(self, key: str, session: AsyncClientSession) -> Reservation:
+        stay = await self._find(key, session) or {"_id": key}
+        if stay.get("status") in {Status.HELD, Status.CONFIRMED}:
+            await self._move(stay, stay["status"], "free", session)
+        released = {"$set": {"status": Status.RELEASED}}
+        await self._stays.update_one({"_id": key}, released, upsert=True, session=session)
+        return reservation(stay | {"status": Status.RELEASED})
+
+    async def _expire(self, key: str, session: AsyncClientSession) -> bool:
+        known = await self._find(key, session)
+        if known is None or known["status"] != Status.HELD:
+            return False
+        await self._stays.update_one({"_id": key}, {"$set": {"status": Status.EXPIRED}}, session=session)
+        await self._move(known, "held", "free", session)
+        return True

@@ -1,0 +1,228 @@
+"""Fault injection below the framework, and the list of the calls received (only with TRIPS_LAB=1)."""
+
+import asyncio
+import random
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wire.paging import Cursor, CursorError, Page, page, read_cursor
+from wire.problems import documented, problem
+
+MAX_CALLS = 100_000
+MAX_KEY = 200
+
+_RESERVATION = re.compile(r"/reservations/([^/]+)(/confirm)?", re.DOTALL)
+
+
+class Verb(StrEnum):
+    """The calls that faults can hit."""
+
+    PUT = "PUT"
+    CONFIRM = "confirm"
+    DELETE = "DELETE"
+
+
+_VERBS = {("PUT", False): Verb.PUT, ("POST", True): Verb.CONFIRM, ("DELETE", False): Verb.DELETE}
+
+Rate = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+
+class Faults(BaseModel):
+    """What goes wrong, on calls of `verbs`; with `count`, for that many such calls and then no more.
+
+    `down` cuts every connection, the health check included; of these only calls of `verbs` use up `count`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    down: Annotated[bool, Field(strict=True)] = False
+    error_rate: Rate = 0.0
+    status: Annotated[int, Field(strict=True, ge=400, le=599)] = 503
+    retry_after_s: Annotated[int, Field(strict=True, ge=0, le=86_400)] | None = None
+    latency_ms: Annotated[int, Field(strict=True, ge=0, le=600_000)] = 0
+    drop_reply_rate: Rate = 0.0
+    verbs: Annotated[tuple[Verb, ...], Field(min_length=1, max_length=100)] = tuple(Verb)
+    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)] | None = None
+
+
+NO_FAULTS = Faults()
+
+
+class Call(BaseModel):
+    """A call received. `outcome`: null until answered, then the status sent, or `dropped` where cut."""
+
+    at: datetime
+    verb: Verb
+    key: str
+    outcome: str | None
+
+
+@dataclass(slots=True)
+class Entry:
+    """A call as it is kept, which must be small: `at` in seconds since 1970, and its place in the order."""
+
+    number: int
+    at: float
+    verb: Verb
+    key: str
+    outcome: str | None = None
+
+    def shown(self) -> Call:
+        """The call as it is listed."""
+        return Call(
+            at=datetime.fromtimestamp(self.at, UTC), verb=self.verb, key=self.key, outcome=self.outcome
+        )
+
+
+@dataclass
+class Lab:
+    """The faults in force, and the last MAX_CALLS calls."""
+
+    faults: Faults = NO_FAULTS
+    calls: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_CALLS))
+    left: int | None = None
+    received: int = 0
+
+    def put(self, faults: Faults) -> None:
+        """Replace the faults in force."""
+        self.faults = faults
+        self.left = faults.count
+
+    def hit(self, verb: Verb | None) -> Faults:
+        """The faults that the next call meets, whose count it uses up."""
+        if verb not in self.faults.verbs:
+            return self.faults if self.faults.down else NO_FAULTS
+        faults = self.faults
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                self.put(NO_FAULTS)
+        return faults
+
+    def record(self, verb: Verb, key: str) -> Entry:
+        """Write down a call that has arrived."""
+        self.received += 1
+        call = Entry(number=self.received, at=time.time(), verb=verb, key=key[:MAX_KEY])
+        self.calls.append(call)
+        return call
+
+
+def _classified(scope: Scope) -> tuple[Verb, str] | None:
+    match = _RESERVATION.fullmatch(scope["path"])
+    if match is None:
+        return None
+    verb = _VERBS.get((scope["method"], match[2] is not None))
+    return None if verb is None else (verb, match[1])
+
+
+async def _cut(receive: Receive, send: Send) -> None:
+    """Cut the connection unanswered: uvicorn's `send` belongs to a cycle that knows its transport."""
+    send.__self__.transport.abort()  # type: ignore[attr-defined]  # only the server's own object has it
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _unsent(_message: Message) -> None:
+    return
+
+
+def _noting(call: Entry | None, send: Send) -> Send:
+    async def note(message: Message) -> None:
+        if call is not None and message["type"] == "http.response.start":
+            call.outcome = str(message["status"])
+        await send(message)
+
+    return note
+
+
+async def _fail(faults: Faults, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {} if faults.retry_after_s is None else {"Retry-After": str(faults.retry_after_s)}
+    answer = problem(faults.status, "lab_fault", "this error was asked for at /lab/faults", headers=headers)
+    await answer(scope, receive, send)
+
+
+def _draw(rate: float) -> bool:
+    return random.random() < rate
+
+
+async def _replied(app: ASGIApp, faults: Faults, scope: Scope, receive: Receive, send: Send) -> bool:
+    """Whether the call was answered, by a fault or by `app`, or only took effect and must be cut."""
+    await asyncio.sleep(faults.latency_ms / 1000)
+    if _draw(faults.error_rate):
+        await _fail(faults, scope, receive, send)
+        return True
+    dropped = _draw(faults.drop_reply_rate)
+    await app(scope, receive, _unsent if dropped else send)
+    return not dropped
+
+
+def with_faults(app: ASGIApp, lab: Lab) -> ASGIApp:
+    """`app` under the faults of `lab`. It must stand directly under the server, whose `send` it cuts."""
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/lab/"):
+            await app(scope, receive, send)
+            return
+        classified = _classified(scope)
+        call = lab.record(*classified) if classified else None
+        faults = lab.hit(call.verb if call else None)
+        if faults.down or not await _replied(app, faults, scope, receive, _noting(call, send)):
+            if call is not None:
+                call.outcome = "dropped"
+            await _cut(receive, send)
+
+    return faulty
+
+
+def _calls_after(lab: Lab, key: str | None, number: int) -> Iterator[Entry]:
+    return (call for call in lab.calls if call.number > number and (key is None or call.key == key))
+
+
+def add_lab(app: FastAPI, lab: Lab) -> None:
+    """Serve `/lab` on `app`."""
+    router = APIRouter(prefix="/lab", tags=["lab"])
+
+    @router.put("/faults", responses=documented(401, 413, 422))
+    async def put_faults(faults: Faults) -> Faults:
+        """Replace the faults in force."""
+        lab.put(faults)
+        return lab.faults
+
+    @router.get("/faults", responses=documented(401))
+    async def get_faults() -> Faults:
+        """The faults in force, with what is left of their count."""
+        return lab.faults.model_copy(update={"count": lab.left})
+
+    @router.delete("/faults", responses=documented(401))
+    async def delete_faults() -> Faults:
+        """End all faults."""
+        lab.put(NO_FAULTS)
+        return lab.faults
+
+    @router.get("/calls", responses=documented(401, 422))
+    async def calls(
+        key: Annotated[str | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_CALLS)] = 10_000,
+        cursor: Cursor = None,
+    ) -> Page[Call]:
+        """The calls received of `key`, or of all keys, oldest first."""
+        position = read_cursor(cursor, parts=1)
+        if position and not position[0].isdecimal():
+            raise CursorError
+        number = int(position[0]) if position else 0
+        found = list(islice(_calls_after(lab, key, number), limit + 1))
+        listed = page(found, limit, lambda call: [str(call.number)])
+        return Page(items=[call.shown() for call in listed.items], next_cursor=listed.next_cursor)
+
+    app.include_router(router)

@@ -1,0 +1,70 @@
+"""The payment partner's store on PostgreSQL, its sample cards and its audit view."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from partners.payment.body import Payment
+from partners.payment.statements import LEDGER, PAYMENT
+from partners.postgres import PostgresStore, fetch, opened_pool
+from partners.store import Code, Refused, Reservation, UnknownKey
+from wire.problems import documented
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+
+# The cards that are approved, and how long their issuers take, in seconds.
+APPROVAL_S = {"tok_visa": 0.0, "tok_slow": 3.0}
+
+
+class Balance(BaseModel):
+    """What went into an account less what came out of it, in minor units."""
+
+    account: str
+    currency: str
+    balance_minor: int
+
+
+class Ledger(BaseModel):
+    """The balances of all accounts; those of a currency sum to 0."""
+
+    accounts: list[Balance]
+
+
+class PaymentStore(PostgresStore[Payment]):
+    """Payments: a hold authorises, a confirmation captures, a release voids or refunds."""
+
+    async def hold(self, key: str, body: Payment) -> tuple[Reservation, bool]:
+        """As Store.hold. A slow issuer is waited for before the database is asked for anything."""
+        approval_s = APPROVAL_S.get(body.card_token)
+        if approval_s == 0:
+            return await super().hold(key, body)
+        try:
+            return await self.repeat(key, body), False
+        except UnknownKey:
+            if approval_s is None:
+                raise Refused(Code.DECLINED, "the card's issuer declined; use another card") from None
+        await asyncio.sleep(approval_s)
+        return await super().hold(key, body)
+
+
+def _audit(pool: asyncpg.Pool) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/ledger", responses=documented(401, 503))
+    async def ledger() -> Ledger:
+        """The balance of every account."""
+        return Ledger(accounts=[Balance(**row) for row in await fetch(pool, LEDGER)])
+
+    return router
+
+
+@asynccontextmanager
+async def open_payment(engine_url: str, hold_s: float) -> AsyncIterator[tuple[PaymentStore, APIRouter]]:
+    """The store on the database at `engine_url`, whose holds last `hold_s` seconds, and its audit view."""
+    async with opened_pool(engine_url, "payment", SCHEMA) as pool:
+        yield PaymentStore(pool, PAYMENT, hold_s), _audit(pool)

@@ -1,0 +1,116 @@
+"""The points partner's graph: how it is reached, its indexes and its sample data.
+
+(:Member {id, balance, held})-[:IN]->(:Household {id}), and a redemption's
+(:Reservation {key, status …})-[:DRAWS {points}]->(:Member). A member's `balance` counts the points that
+are held, too; `held` is the part of it that open holds have. The sums stand on the member, so that no
+query walks all of a member's redemptions.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from falkordb.asyncio.graph import AsyncGraph
+from redis import exceptions
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+GRAPH = "points"
+POOL_SIZE = 16
+CONNECT_TIMEOUT_S = 2.0
+CALL_TIMEOUT_S = 5.0
+
+ENGINE_ERRORS: tuple[type[Exception], ...] = (
+    exceptions.BusyLoadingError,
+    exceptions.ConnectionError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.TimeoutError,
+)
+
+# Members with their household and points.
+MEMBERS = [
+    {"id": "M-1001", "household": "H-1001", "balance": 50_000},
+    {"id": "M-1002", "household": "H-1002", "balance": 100},
+    {"id": "M-1003", "household": "H-1002", "balance": 2_000},
+    {"id": "BENCH-MEMBER", "household": "H-BENCH", "balance": 1_000_000_000},
+]
+
+INDEXES = {
+    "Member": ("id",),
+    "Household": ("id",),
+    "Reservation": ("key", "status", "expires_at"),
+}
+
+ADD_MEMBERS = """
+UNWIND $members AS sample
+MERGE (household:Household {id: sample.household})
+MERGE (member:Member {id: sample.id})
+ON CREATE SET member.balance = sample.balance, member.held = 0
+MERGE (member)-[:IN]->(household)
+"""
+
+Row = list[Any]
+
+
+class Graph:
+    """Queries of one graph, each a transaction of its own: it takes effect wholly or not at all."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        # The package's own client asks the engine whether it is a cluster, and blocks the loop meanwhile.
+        self._graph = AsyncGraph(redis, GRAPH)
+
+    async def write(self, query: str, parameters: Mapping[str, object]) -> list[Row]:
+        """The rows of a query that may write; the engine runs one such query at a time."""
+        return cast("list[Row]", (await self._graph.query(query, dict(parameters))).result_set)
+
+    async def read(self, query: str, parameters: Mapping[str, object]) -> list[Row]:
+        """The rows of a query that only reads."""
+        return cast("list[Row]", (await self._graph.ro_query(query, dict(parameters))).result_set)
+
+    async def now_ms(self) -> int:
+        """The engine's clock, in milliseconds.
+
+        Queries get it as a parameter: the engine's log keeps short queries as they were sent, and one
+        that read the clock itself would come to another end when the log is played back.
+        """
+        seconds, microseconds = await self.redis.time()
+        return int(seconds * 1000 + microseconds // 1000)
+
+
+@asynccontextmanager
+async def connected(engine_url: str) -> AsyncIterator[Graph]:
+    """The graph on the engine at `engine_url`; its connections are closed on leaving."""
+    pool = BlockingConnectionPool.from_url(
+        engine_url,
+        max_connections=POOL_SIZE,
+        timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=CALL_TIMEOUT_S,
+        # Every query is safe to repeat; a connection that the engine's restart has cut fails but once.
+        retry=Retry(NoBackoff(), 1),
+        decode_responses=True,
+        client_name="partner-points",
+    )
+    try:
+        yield Graph(Redis(connection_pool=pool))
+    finally:
+        await pool.aclose()
+
+
+async def prepare(graph: Graph) -> None:
+    """Add the indexes and members that are missing; a member that is there is left as it is."""
+    for label, fields in INDEXES.items():
+        for field in fields:
+            await _add_index(graph, label, field)
+    await graph.write(ADD_MEMBERS, {"members": MEMBERS})
+
+
+async def _add_index(graph: Graph, label: str, field: str) -> None:
+    try:
+        await graph.write(f"CREATE INDEX FOR (node:{label}) ON (node.{field})", {})
+    except exceptions.ResponseError as error:
+        if "already indexed" not in str(error):
+            raise

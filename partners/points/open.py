@@ -1,0 +1,36 @@
+"""Opens the points partner's store, with its audit view."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+
+from partners.points.graph import CALL_TIMEOUT_S, connected, prepare
+from partners.points.store import MemberPoints, PointsStore
+from wire.fields import Identifier
+from wire.problems import documented, problem
+
+
+def _audit(store: PointsStore) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/members/{member_id}", response_model=MemberPoints, responses=documented(401, 404, 422, 503))
+    async def member(member_id: Annotated[Identifier, Path()]) -> MemberPoints | JSONResponse:
+        """A member's points: `balance` is all of them, `held` the part of it that open holds have."""
+        found = await store.member(member_id)
+        return found or problem(404, "unknown_member", "no member has this id")
+
+    return router
+
+
+@asynccontextmanager
+async def open_points(engine_url: str, hold_s: float) -> AsyncIterator[tuple[PointsStore, APIRouter]]:
+    """The store on the engine at `engine_url`, whose holds last `hold_s` seconds, and its audit view."""
+    async with connected(engine_url) as graph:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await prepare(graph)
+        store = PointsStore(graph, hold_s)
+        yield store, _audit(store)

@@ -1,0 +1,80 @@
+"""The points partner's Cypher, a query a verb.
+
+The engine runs one query that writes after another, so that none comes between another's reading and its
+writing; a query that fails changes nothing.
+"""
+
+# `taken` is what each member gives: the own points first, then those of the others in the order of their
+# ids, as far as what is wanted goes. A hold that finds too few makes no node.
+HOLD = """
+MATCH (own:Member {id: $member_id})-[:IN]->(:Household)<-[:IN]-(member:Member)
+OPTIONAL MATCH (known:Reservation {key: $key})
+WITH member, known ORDER BY member.id <> $member_id, member.id
+WITH known, collect(member) AS members, collect(member.balance - member.held) AS free
+WHERE known IS NULL AND reduce(sum = 0, points IN free | sum + points) >= $redeem
+CREATE (made:Reservation {
+    key: $key, status: 'held', reference: $reference, amount_minor: -$redeem, currency: 'JPY',
+    expires_at: $now + $hold_ms, member_id: $member_id, redeem: $redeem})
+WITH made, members, free
+UNWIND range(0, size(members) - 1) AS place
+WITH made, members[place] AS member, free[place] AS points,
+     $redeem - reduce(sum = 0, before IN free[0..place] | sum + before) AS wanted
+WITH made, member, CASE WHEN wanted < points THEN wanted ELSE points END AS taken
+WHERE taken > 0
+CREATE (made)-[:DRAWS {points: taken}]->(member)
+SET member.held = member.held + taken
+"""
+
+CONFIRM = """
+MATCH (known:Reservation {key: $key})
+WHERE known.status = 'held' AND known.expires_at > $now
+SET known.status = 'confirmed'
+WITH known
+MATCH (known)-[draws:DRAWS]->(member:Member)
+SET member.held = member.held - draws.points, member.balance = member.balance - draws.points
+"""
+
+# Makes the closed marker of a key never seen; what was held or confirmed goes back to its members.
+RELEASE = """
+MERGE (known:Reservation {key: $key})
+ON CREATE SET known.status = 'released'
+WITH known, known.status AS before
+SET known.status = 'released'
+WITH known, before
+MATCH (known)-[draws:DRAWS]->(member:Member)
+WHERE before IN ['held', 'confirmed']
+SET member.held = member.held - CASE before WHEN 'held' THEN draws.points ELSE 0 END,
+    member.balance = member.balance + CASE before WHEN 'confirmed' THEN draws.points ELSE 0 END
+"""
+
+EXPIRE = """
+MATCH (known:Reservation)
+WHERE known.status = 'held' AND known.expires_at <= $now
+WITH known LIMIT $limit
+SET known.status = 'expired'
+WITH known
+MATCH (known)-[draws:DRAWS]->(member:Member)
+WITH collect({member: member, points: draws.points}) AS freed, count(DISTINCT known) AS expired
+UNWIND freed AS part
+WITH part.member AS member, part.points AS points, expired
+SET member.held = member.held - points
+RETURN DISTINCT expired
+"""
+
+_RESERVATION = """
+RETURN known.key, known.reference,
+       CASE WHEN known.status = 'held' AND known.expires_at <= $now THEN 'expired' ELSE known.status END,
+       known.amount_minor, known.currency, known.expires_at, known.member_id, known.redeem
+"""
+
+FIND = "MATCH (known:Reservation {key: $key})" + _RESERVATION
+
+LIST = "MATCH (known:Reservation) WHERE known.key > $after" + _RESERVATION + "ORDER BY known.key LIMIT $limit"
+
+LIST_OF_STATUS = (
+    "MATCH (known:Reservation {status: $status}) WHERE known.key > $after"
+    + _RESERVATION
+    + "ORDER BY known.key LIMIT $limit"
+)
+
+MEMBER = "MATCH (member:Member {id: $member_id}) RETURN member.balance, member.held"

