@@ -1,0 +1,61 @@
+"""The trips' table, read whole for the audit: page by page in the order of ids, and nothing is locked."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from record.pool import Pool
+
+PAGE = 1000
+
+_EVERY_TRIP = """
+    select trip_id, status, version, created_at, updated_at, started_at is not null as started,
+           trip, booking -> 'order' as ordered
+    from trips where trip_id > $1 order by trip_id limit $2
+    """
+
+_SOME_TRIPS = """
+    select trip_id, status, version, created_at, updated_at, started_at is not null as started,
+           trip, booking -> 'order' as ordered
+    from trips where trip_id = any($1)
+    """
+
+_EVERY_VERSION = "select trip_id, status, version from trips where trip_id > $1 order by trip_id limit $2"
+
+
+async def clock(pool: Pool) -> datetime:
+    """The database's time."""
+    now: datetime = await pool.fetchval("select now()")
+    return now
+
+
+async def every_trip(pool: Pool) -> AsyncIterator[asyncpg.Record]:
+    """All trips, with what the record holds of each."""
+    async for row in _pages(pool, _EVERY_TRIP):
+        yield row
+
+
+async def every_version(pool: Pool) -> AsyncIterator[asyncpg.Record]:
+    """The `trip_id`, `status` and `version` of all trips."""
+    async for row in _pages(pool, _EVERY_VERSION):
+        yield row
+
+
+async def some_trips(pool: Pool, trip_ids: Sequence[str]) -> AsyncIterator[asyncpg.Record]:
+    """The trips of these ids, as `every_trip` gives them."""
+    for start in range(0, len(trip_ids), PAGE):
+        page = trip_ids[start : start + PAGE]
+        for row in await pool.fetch(_SOME_TRIPS, page):
+            yield row
+
+
+async def _pages(pool: Pool, sql: str) -> AsyncIterator[asyncpg.Record]:
+    after = ""
+    while True:
+        rows = await pool.fetch(sql, after, PAGE)
+        for row in rows:
+            yield row
+        if len(rows) < PAGE:
+            return
+        after = rows[-1]["trip_id"]

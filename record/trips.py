@@ -1,0 +1,168 @@
+"""The trips' table: one row a trip, from its acceptance to long after its history is gone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from domain.trip import FINAL_STATUSES, Trip, TripStatus
+from record.pool import CALL_TIMEOUT_S, Pool
+from wire.paging import CursorError, Page, read_cursor
+from wire.paging import page as page_of
+
+CHANGES = "trips"
+"""The channel on which every write of a trip is announced, with the trip's id."""
+
+_FINAL = [status.value for status in FINAL_STATUSES]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A trip that is about to be accepted: its first record and what its workflow is started with."""
+
+    trip: Trip
+    tenant: str
+    idempotency_key: str | None
+    body_hash: bytes
+    booking: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class KnownKey:
+    """What an idempotency key stands for already."""
+
+    trip: dict[str, Any]
+    body_hash: bytes
+
+
+async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
+    """Write a new trip. Returns None, or what the idempotency key stands for where it was seen before."""
+    trip = accepted.trip
+    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+        written = await connection.fetchval(
+            """
+            insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
+                               created_at, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+            on conflict (tenant, idempotency_key) do nothing returning true
+            """,
+            trip.trip_id,
+            accepted.tenant,
+            accepted.idempotency_key,
+            accepted.body_hash,
+            accepted.booking,
+            trip.model_dump(mode="json"),
+            trip.status.value,
+            trip.created_at,
+        )
+        if written:
+            return None
+        row = await connection.fetchrow(
+            "select trip, body_hash from trips where tenant = $1 and idempotency_key = $2",
+            accepted.tenant,
+            accepted.idempotency_key,
+        )
+    assert row is not None, "trips are never deleted"
+    return KnownKey(row["trip"], row["body_hash"])
+
+
+async def save(pool: Pool, trip: Trip, version: int) -> None:
+    """Write the trip as the workflow knows it; one that is older, or after a final one, does nothing."""
+    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+        await connection.execute(
+            """
+            with saved as (
+                update trips set trip = $2, status = $3, version = $4, updated_at = $5,
+                                 started_at = coalesce(started_at, $5)
+                where trip_id = $1 and version < $4 and status <> all($6::text[])
+                returning trip_id)
+            select pg_notify($7, trip_id) from saved
+            """,
+            trip.trip_id,
+            trip.model_dump(mode="json"),
+            trip.status.value,
+            version,
+            trip.updated_at,
+            _FINAL,
+            CHANGES,
+        )
+
+
+async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
+    """The trip as the front door shows it, or None where the tenant has no such trip."""
+    trip: dict[str, Any] | None = await pool.fetchval(
+        "select trip from trips where trip_id = $1 and tenant = $2", trip_id, tenant
+    )
+    return trip
+
+
+async def page(
+    pool: Pool, tenant: str, status: TripStatus | None, limit: int, cursor: str | None
+) -> Page[dict[str, Any]]:
+    """At most `limit` trips of the tenant, newest first. Raises CursorError."""
+    before = _position(cursor)
+    rows = await pool.fetch(
+        """
+        select trip, created_at, trip_id from trips
+        where tenant = $1 and ($2::text is null or status = $2)
+          and ($3::timestamptz is null or (created_at, trip_id) < ($3, $4))
+        order by created_at desc, trip_id desc limit $5
+        """,
+        tenant,
+        status.value if status else None,
+        before[0] if before else None,
+        before[1] if before else None,
+        limit + 1,
+    )
+    found = page_of(rows, limit, lambda row: [row["created_at"].isoformat(), row["trip_id"]])
+    return Page(items=[row["trip"] for row in found.items], next_cursor=found.next_cursor)
+
+
+def _position(cursor: str | None) -> tuple[datetime, str] | None:
+    position = read_cursor(cursor, parts=2)
+    if position is None:
+        return None
+    try:
+        created_at = datetime.fromisoformat(position[0])
+    except ValueError as error:
+        raise CursorError from error
+    if created_at.tzinfo is None:
+        raise CursorError
+    return created_at, position[1]
+
+
+async def owed_booking(pool: Pool, trip_id: str) -> dict[str, Any] | None:
+    """What to start the trip's workflow with, or None where it is known to have started."""
+    booking: dict[str, Any] | None = await pool.fetchval(
+        "select booking from trips where trip_id = $1 and started_at is null", trip_id
+    )
+    return booking
+
+
+async def mark_started(pool: Pool, trip_id: str) -> None:
+    """Note that the trip's workflow is known to have started."""
+    await pool.execute(
+        "update trips set started_at = now() where trip_id = $1 and started_at is null", trip_id
+    )
+
+
+async def backlog(pool: Pool, older_than_s: float, limit: int) -> list[asyncpg.Record]:
+    """Trips whose start is still owed, oldest first: `trip_id`, `tenant` and `booking` of each."""
+    return await pool.fetch(
+        """
+        select trip_id, tenant, booking from trips
+        where started_at is null and created_at < now() - make_interval(secs => $1)
+        order by created_at limit $2
+        """,
+        older_than_s,
+        limit,
+    )
+
+
+async def backlog_size(pool: Pool, at_most: int) -> int:
+    """How many trips wait for their start, counted no further than `at_most`."""
+    size: int = await pool.fetchval(
+        "select count(*) from (select 1 from trips where started_at is null limit $1) as waiting", at_most
+    )
+    return size

@@ -1,0 +1,81 @@
+"""The worker: connects to Temporal, registers workflows and activities, runs, and drains on SIGTERM."""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.partners import PartnerCalls, open_session
+from activities.trips import TripRecord
+from domain.partner import TASK_QUEUE
+from domain.settings import Settings, settings
+from record.pool import open_pool
+from workflows.book_trip import BookTrip
+
+log = logging.getLogger("worker")
+
+DRAIN_S = 6.0
+CONNECT_ATTEMPTS = 120
+CONNECT_PAUSE_S = 0.5
+PASSED_THROUGH = ("domain", "pydantic", "pydantic_core", "annotated_types")
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """How workflows are run, and replayed."""
+    return SandboxedWorkflowRunner(SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+async def connect() -> Client:
+    """The client named by the TEMPORAL_* environment; waits about a minute for the server to be there.
+
+    Raises RuntimeError where it is not.
+    """
+    options = ClientConfig.load_client_connect_config()
+    options.setdefault("target_host", "127.0.0.1:7233")
+    for _ in range(CONNECT_ATTEMPTS):
+        try:
+            return await Client.connect(**options, data_converter=pydantic_data_converter)
+        except RuntimeError as error:
+            log.info("waiting for Temporal at %s: %s", options["target_host"], error)
+            await asyncio.sleep(CONNECT_PAUSE_S)
+    raise RuntimeError(f"Temporal does not answer at {options['target_host']}; is TEMPORAL_ADDRESS right?")
+
+
+async def run(config: Settings) -> None:
+    """Serve the trips' task queue until SIGTERM or SIGINT, then finish or give back what is in flight."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as resources:
+        pool = await resources.enter_async_context(open_pool(config.database_url))
+        session = await resources.enter_async_context(open_session())
+        worker = Worker(
+            await connect(),
+            task_queue=TASK_QUEUE,
+            workflows=[BookTrip],
+            activities=[*PartnerCalls(config, session).activities(), *TripRecord(pool).activities()],
+            workflow_runner=sandbox(),
+            graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        )
+        async with worker:
+            log.info("ready")
+            await stop.wait()
+            log.info("draining, at most %g s", DRAIN_S)
+
+
+def main() -> None:
+    """Entry point of the process."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    asyncio.run(run(settings()))
+
+
+if __name__ == "__main__":
+    main()

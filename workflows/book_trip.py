@@ -1,0 +1,118 @@
+"""BookTrip: one trip's way from an accepted order to confirmed, failed or cancelled."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from workflows.progress import Progress
+from workflows.saga import Ending, OperatorOrder, Saga, StepFailed
+from workflows.tasks import cancelled, to_the_end
+
+with workflow.unsafe.imports_passed_through():
+    from domain.partner import DEADLINE_EXCEEDED, Partner
+    from domain.trip import Booking, Failure, StepStatus, Trip, TripStatus
+
+ALREADY_FINAL = "already_final"
+NOT_STUCK = "not_stuck"
+
+CANCELLED = Ending(TripStatus.CANCELLED)
+
+
+@workflow.defn
+class BookTrip:
+    """Books one trip wholly or not at all. Its id is the trip's, and every partner's idempotency key."""
+
+    @workflow.init
+    def __init__(self, booking: Booking) -> None:
+        self._deadline = booking.accepted_at + timedelta(seconds=booking.order.deadline_s)
+        self._progress = Progress(booking)
+        self._saga = Saga(booking.trip_id, booking.order, self._progress)
+        self._cancel_asked = False
+        self._capture_decided = False
+
+    @workflow.run
+    async def run(self, booking: Booking) -> Trip:  # noqa: ARG002 - read by __init__
+        saving = asyncio.create_task(self._progress.keep_saved())
+        ending = await self._hold()
+        if ending is None:
+            ending = await to_the_end(self._saga.confirm_all())
+        if ending is not None:
+            await to_the_end(self._saga.compensate(ending))
+        await to_the_end(_finished(saving))
+        return self._progress.trip
+
+    @workflow.query
+    def trip(self) -> Trip:
+        """The trip as the front door shows it."""
+        return self._progress.trip
+
+    @workflow.update
+    async def cancel(self) -> None:
+        """Undo the trip; refused with `already_final` once capture is decided."""
+        self._cancel_asked = True
+
+    @cancel.validator
+    def _may_cancel(self) -> None:
+        if self._capture_decided:
+            raise ApplicationError("the payment is being captured; the trip stands", type=ALREADY_FINAL)
+
+    @workflow.update
+    async def operate(self, partner: Partner, order: OperatorOrder) -> None:
+        """An operator's order for a stuck step: `retry` at once, or `resolve`, settled by hand outside."""
+        self._saga.obey(partner, order)
+
+    @operate.validator
+    def _may_operate(self, partner: Partner, order: OperatorOrder) -> None:  # noqa: ARG002 - same signature
+        if not self._progress.is_stuck(partner):
+            raise ApplicationError(f"the {partner} step does not need attention", type=NOT_STUCK)
+
+    async def _hold(self) -> Ending | None:
+        """Hold all parts before the deadline. None when capture is decided, or why it never will be."""
+        if workflow.now() >= self._deadline:
+            return self._too_late()
+        holding = asyncio.create_task(self._saga.hold_all())
+        ending = await self._stopped_before(holding)
+        await to_the_end(cancelled(holding))
+        if ending is None and (error := holding.exception()):
+            ending = _ending_of(error)
+        self._capture_decided = ending is None
+        return ending
+
+    async def _stopped_before(self, holding: asyncio.Task[None]) -> Ending | None:
+        try:
+            await workflow.wait_condition(
+                lambda: holding.done() or self._cancel_asked, timeout=self._deadline - workflow.now()
+            )
+        except TimeoutError:
+            return self._too_late()
+        except asyncio.CancelledError:
+            return CANCELLED  # Temporal's own cancel, from its UI or command line
+        return CANCELLED if self._cancel_asked else None
+
+    def _too_late(self) -> Ending:
+        waited_for = next(
+            (
+                s.name
+                for s in self._progress.trip.steps
+                if s.status in (StepStatus.UNKNOWN, StepStatus.PENDING)
+            ),
+            None,
+        )
+        failure = Failure(
+            step=waited_for,
+            code=DEADLINE_EXCEEDED,
+            message="the trip was not held in full before its deadline",
+        )
+        return Ending(TripStatus.FAILED, failure)
+
+
+def _ending_of(error: BaseException) -> Ending:
+    if isinstance(error, StepFailed):
+        return Ending(TripStatus.FAILED, error.failure)
+    raise error
+
+
+async def _finished(task: asyncio.Task[None]) -> None:
+    await task

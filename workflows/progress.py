@@ -1,0 +1,96 @@
+"""How far a trip has come: kept in the workflow, written to the record, shown in the Temporal UI."""
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from workflows.calls import save_trip
+
+with workflow.unsafe.imports_passed_through():
+    from domain.partner import Partner
+    from domain.trip import FINAL_STATUSES, Booking, Failure, Step, StepError, Trip, TripStatus, new_trip
+
+TRIP_STATUS = SearchAttributeKey.for_keyword("TripStatus")
+TRIP_PARTNER = SearchAttributeKey.for_keyword("TripPartner")
+
+
+class Progress:
+    """The trip's record while it is being made. Every change goes through here, so that none goes unsaved."""
+
+    def __init__(self, booking: Booking) -> None:
+        self.trip: Trip = new_trip(booking)
+        self._phase = TripStatus.BOOKING
+        self._stuck: list[Partner] = []
+        self._unsaved = False
+        self._saves = 0
+
+    def step(self, partner: Partner) -> Step:
+        """The step of `partner`, to read; changes go through `update_step`."""
+        return self.trip.step(partner)
+
+    def update_step(self, partner: Partner, **changes: object) -> None:
+        """Set the named fields of a step."""
+        step = self.step(partner)
+        for field, value in changes.items():
+            setattr(step, field, value)
+        self._touch()
+
+    def set_total(self, amount_minor: int) -> None:
+        """The price is known: what is left to pay, in minor units."""
+        self.trip.total.amount_minor = amount_minor
+        self._touch()
+
+    def enter(self, phase: TripStatus, failure: Failure | None = None) -> None:
+        """The trip goes into another phase, and why."""
+        self._phase = phase
+        if failure is not None:
+            self.trip.failure = failure
+            if failure.step is not None:
+                self._show_partner(failure.step)
+        self._show_status()
+
+    def stuck(self, partner: Partner, error: StepError) -> None:
+        """A call that must get through does not: a person may help."""
+        if partner not in self._stuck:
+            self._stuck.append(partner)
+        self.update_step(partner, error=error)
+        self._show_partner(partner)
+        self._show_status()
+
+    def freed(self, partner: Partner) -> None:
+        """The call that was stuck, if it was, is through."""
+        if partner in self._stuck:
+            self._stuck.remove(partner)
+            self._show_status()
+
+    def is_stuck(self, partner: Partner) -> bool:
+        """Whether an operator's help is asked for at this step."""
+        return partner in self._stuck
+
+    async def keep_saved(self) -> None:
+        """Write the record after every change, its latest state each time, until a final one is written."""
+        status = self.trip.status
+        while status not in FINAL_STATUSES:
+            await workflow.wait_condition(lambda: self._unsaved)
+            self._unsaved = False
+            status = self.trip.status
+            await save_trip(self.trip, self._next_version())
+
+    def _next_version(self) -> int:
+        # A workflow task that runs again may go another way: what it writes must still count as newer,
+        # and the history is longer then.
+        self._saves += 1
+        return (workflow.info().get_current_history_length() << 20) + self._saves
+
+    def _show_status(self) -> None:
+        status = TripStatus.NEEDS_ATTENTION if self._stuck else self._phase
+        if status is not self.trip.status:
+            self.trip.status = status
+            workflow.upsert_search_attributes([TRIP_STATUS.value_set(status.value)])
+        self._touch()
+
+    def _show_partner(self, partner: Partner) -> None:
+        workflow.upsert_search_attributes([TRIP_PARTNER.value_set(partner.value)])
+
+    def _touch(self) -> None:
+        self.trip.updated_at = workflow.now()
+        self._unsaved = True

@@ -1,0 +1,208 @@
+"""The saga of one trip: hold every part, then confirm every part, or compensate for what was sent."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from temporalio import workflow
+
+from workflows.calls import CallFailed, carry_out
+from workflows.progress import Progress
+from workflows.tasks import cancelled, together
+
+with workflow.unsafe.imports_passed_through():
+    from domain.partner import CallError, Partner, PartnerAnswer, PartnerCall, Verb
+    from domain.trip import Failure, StepError, StepStatus, TripOrder, TripStatus
+
+SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
+COMPENSATION_ORDER = ((Partner.PAYMENT,), (Partner.POINTS,), tuple(reversed(SIDE_BY_SIDE)))
+
+OperatorOrder = Literal["retry", "resolve"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Why a trip is undone, and how it ends when it is."""
+
+    status: TripStatus
+    failure: Failure | None = None
+
+
+class StepFailed(Exception):
+    """A step could not be had."""
+
+    def __init__(self, partner: Partner, error: CallError) -> None:
+        super().__init__(error.message)
+        self.failure = Failure(step=partner, code=error.code, message=error.message)
+
+
+class Saga:
+    """What was sent for one trip, and so what its compensation must cover."""
+
+    def __init__(self, trip_id: str, order: TripOrder, progress: Progress) -> None:
+        self._trip_id = trip_id
+        self._order = order
+        self._progress = progress
+        self._to_compensate: list[Partner] = []
+        self._operator_orders: dict[Partner, OperatorOrder] = {}
+
+    def obey(self, partner: Partner, order: OperatorOrder) -> None:
+        """An operator's order for a stuck step: try again at once, or take it as settled by hand."""
+        self._operator_orders[partner] = order
+
+    async def hold_all(self) -> None:
+        """Hold hotel, tour and flight side by side, then points, then the payment of what is left.
+
+        Raises StepFailed; what was sent until then is left to `compensate`.
+        """
+        stays = [partner for partner in SIDE_BY_SIDE if partner in self._order.partners()]
+        await together(self._hold(partner, self._order.body(partner)) for partner in stays)
+        due = sum(self._amount(partner) for partner in stays)
+        if self._order.points:
+            due += await self._hold_points(price=due)
+        self._progress.set_total(due)
+        await self._hold_payment(due)
+
+    async def confirm_all(self) -> Ending | None:
+        """Capture the payment, the pivot, then confirm the rest side by side.
+
+        Returns None when all is confirmed, or the ending where a confirmation was refused for good.
+        """
+        held = [step.name for step in self._progress.trip.steps if step.status is StepStatus.HELD]
+        try:
+            if Partner.PAYMENT in held:
+                await self._confirm(Partner.PAYMENT)
+            await together(self._confirm(partner) for partner in held if partner is not Partner.PAYMENT)
+        except StepFailed as failed:
+            return Ending(TripStatus.FAILED, failed.failure)
+        self._progress.enter(TripStatus.CONFIRMED)
+        return None
+
+    async def compensate(self, ending: Ending) -> None:
+        """Release all that was sent, last first; one that is stuck holds up none of the others."""
+        self._progress.enter(TripStatus.COMPENSATING, ending.failure)
+        releases: list[asyncio.Task[None]] = []
+        for group in COMPENSATION_ORDER:
+            started = {
+                partner: asyncio.create_task(self._release(partner))
+                for partner in group
+                if partner in self._to_compensate
+            }
+            releases += started.values()
+            await workflow.wait_condition(self._each_done_or_stuck(started))
+        for release in releases:
+            await release
+        self._progress.enter(ending.status)
+
+    def _each_done_or_stuck(self, releases: dict[Partner, asyncio.Task[None]]) -> Callable[[], bool]:
+        return lambda: all(
+            release.done() or self._progress.is_stuck(partner) for partner, release in releases.items()
+        )
+
+    async def _hold(self, partner: Partner, body: dict[str, object]) -> None:
+        self._to_compensate.append(partner)  # before it is sent: its outcome may stay unknown
+        self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
+        try:
+            answer = await self._call(Verb.RESERVE, partner, body)
+        except CallFailed as failed:
+            self._note_refusal(partner, failed.error)
+            raise StepFailed(partner, failed.error) from failed
+        self._progress.update_step(
+            partner,
+            status=StepStatus.HELD,
+            reference=answer.reservation.reference,
+            amount_minor=answer.reservation.amount_minor,
+            attempts=answer.attempts,
+        )
+
+    def _note_refusal(self, partner: Partner, error: CallError) -> None:
+        status = StepStatus.UNKNOWN
+        if error.final:
+            status = StepStatus.FAILED
+            self._to_compensate.remove(partner)
+        self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
+
+    async def _hold_points(self, price: int) -> int:
+        assert self._order.points is not None
+        redeem = min(self._order.points.redeem, price)
+        await self._hold(Partner.POINTS, {"member_id": self._order.traveller.member_id, "redeem": redeem})
+        return self._amount(Partner.POINTS)
+
+    async def _hold_payment(self, due: int) -> None:
+        if due == 0:
+            self._progress.update_step(Partner.PAYMENT, status=StepStatus.CONFIRMED, amount_minor=0)
+            return
+        method = self._order.payment
+        await self._hold(
+            Partner.PAYMENT,
+            {"card_token": method.card_token, "amount_minor": due, "currency": method.currency},
+        )
+
+    def _amount(self, partner: Partner) -> int:
+        return self._progress.step(partner).amount_minor or 0
+
+    async def _confirm(self, partner: Partner) -> None:
+        try:
+            await self._see_through(Verb.CONFIRM, partner)
+        except CallFailed as failed:
+            self._progress.update_step(partner, status=StepStatus.FAILED, error=_shown(failed.error))
+            raise StepFailed(partner, failed.error) from failed
+        self._progress.update_step(partner, status=StepStatus.CONFIRMED)
+
+    async def _release(self, partner: Partner) -> None:
+        await self._see_through(Verb.RELEASE, partner)
+        self._progress.update_step(partner, status=StepStatus.RELEASED)
+
+    async def _see_through(self, verb: Verb, partner: Partner) -> None:
+        """Call until it is through or settled by hand; only a refusal for good raises CallFailed."""
+        endless = False
+        try:
+            while True:
+                call = asyncio.create_task(self._call(verb, partner, endless=endless))
+                order = await self._done_or_ordered(partner, call)
+                if call.cancelled():
+                    if order == "resolve":
+                        return
+                    continue
+                error = call.exception()
+                if error is None:
+                    return
+                if not isinstance(error, CallFailed) or error.error.final:
+                    raise error
+                self._progress.stuck(partner, _shown(error.error))
+                endless = True
+        finally:
+            self._progress.freed(partner)
+
+    async def _done_or_ordered(
+        self, partner: Partner, call: asyncio.Task[PartnerAnswer]
+    ) -> OperatorOrder | None:
+        try:
+            await workflow.wait_condition(lambda: call.done() or partner in self._operator_orders)
+        finally:
+            await cancelled(call)
+        return self._operator_orders.pop(partner, None)
+
+    async def _call(
+        self, verb: Verb, partner: Partner, body: dict[str, object] | None = None, endless: bool = False
+    ) -> PartnerAnswer:
+        call = PartnerCall(key=self._trip_id, body=body)
+        return await carry_out(verb, partner, call, summary=self._summary(partner), endless=endless)
+
+    def _summary(self, partner: Partner) -> str:
+        match partner:
+            case Partner.HOTEL if stay := self._order.hotel:
+                return f"{stay.hotel_id} {stay.check_in} to {stay.check_out}, rooms: {stay.rooms}"
+            case Partner.TOUR if tour := self._order.tour:
+                return f"{tour.tour_id} {tour.date}, seats: {tour.seats}"
+            case Partner.FLIGHT if flight := self._order.flight:
+                return f"{flight.flight_no} {flight.date}, seats: {flight.seats}"
+            case Partner.POINTS:
+                return f"points of {self._order.traveller.member_id}"
+            case _:
+                return f"{self._order.payment.card_token}, {self._order.payment.currency}"
+
+
+def _shown(error: CallError) -> StepError:
+    return StepError(code=error.code, message=error.message)
