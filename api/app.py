@@ -1,0 +1,88 @@
+"""The front door's application."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import aiohttp
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from api import health, trips
+from api.canceller import Canceller
+from api.changes import Changes
+from api.door import Door, Waits
+from api.starter import Starter
+from domain.settings import Settings
+from record.pool import open_pool
+from wire.limits import limit_body
+from wire.problems import add_handlers, unavailable
+
+log = logging.getLogger(__name__)
+
+_RECORD_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+async def _connect() -> Client:
+    options = ClientConfig.load_client_connect_config()
+    options.setdefault("target_host", "127.0.0.1:7233")
+    return await Client.connect(**options, data_converter=pydantic_data_converter, lazy=True)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Door]:
+    """The front door's connections, none of which has to be up for the door to open."""
+    async with AsyncExitStack() as resources:
+        pool = await resources.enter_async_context(open_pool(settings.database_url, size=20))
+        http = await resources.enter_async_context(aiohttp.ClientSession())
+        client = await _connect()
+        changes = Changes(settings.database_url)
+        starter = Starter(client, pool, settings.backlog)
+        await resources.enter_async_context(changes.listening())
+        await resources.enter_async_context(starter.draining())
+        yield Door(
+            settings=settings,
+            temporal_ui=f"{settings.temporal_ui_url}/namespaces/{client.namespace}",
+            pool=pool,
+            client=client,
+            http=http,
+            changes=changes,
+            starter=starter,
+            canceller=Canceller(client, pool, starter),
+            waits=Waits(),
+        )
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The application, its request bodies limited."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as door:
+            app.state.door = door
+            yield
+
+    app = FastAPI(title="Trip booking saga", version="1", lifespan=lifespan, redirect_slashes=False)
+    add_handlers(app)
+    for error in _RECORD_AWAY:
+        app.add_exception_handler(error, _record_away)
+    app.add_exception_handler(RPCError, _temporal_away)
+    app.include_router(trips.router)
+    app.include_router(health.router)
+    return limit_body(app)
+
+
+async def _record_away(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("the record is away: %s: %s", type(error).__name__, error)
+    return unavailable("record_unavailable", "the trips' record does not answer; try again")
+
+
+async def _temporal_away(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("Temporal is away: %s", error)
+    return unavailable("temporal_unavailable", "no answer from Temporal or a worker; try again")

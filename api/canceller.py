@@ -1,0 +1,42 @@
+"""The traveller's cancel: answered by the trip's workflow, never guessed."""
+
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.starter import Starter
+from domain.trip import Booking
+from record import trips
+from record.pool import Pool
+
+ANSWER_TIMEOUT = timedelta(seconds=10)
+
+
+class Canceller:
+    """Asks workflows to undo their trips."""
+
+    def __init__(self, client: Client, pool: Pool, starter: Starter) -> None:
+        self._client = client
+        self._pool = pool
+        self._starter = starter
+
+    async def cancel(self, trip_id: str) -> bool:
+        """Whether the trip will be undone; False once its capture is decided or it has ended.
+
+        Raises RPCError where Temporal or every worker is away.
+        """
+        booking = await trips.owed_booking(self._pool, trip_id)
+        if booking is not None:  # accepted, and perhaps not started: only a workflow can answer
+            await self._starter.start(Booking.model_validate(booking))
+        try:
+            await self._client.get_workflow_handle(trip_id).execute_update(
+                "cancel", rpc_timeout=ANSWER_TIMEOUT
+            )
+        except WorkflowUpdateFailedError:
+            return False
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:  # the workflow has ended
+                return False
+            raise
+        return True

@@ -1,0 +1,80 @@
+"""Word of each change of a trip's record, from PostgreSQL's own notifications."""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import asyncpg
+
+from record import trips
+from record.pool import CALL_TIMEOUT_S
+
+log = logging.getLogger(__name__)
+
+RECONNECT_S = 1.0
+LOOK_AGAIN_S = 1.0
+"""How long a change can go unnoticed where its notification was lost."""
+
+
+class Changes:
+    """Wakes those who wait for a trip to change; one connection serves them all."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._watched: Counter[str] = Counter()
+        self._changed: dict[str, asyncio.Event] = {}
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Listen while the context is open, reconnecting as often as it takes."""
+        task = asyncio.create_task(self._keep_listening())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    @contextlib.contextmanager
+    def watching(self, trip_id: str) -> Iterator[Callable[[float], Awaitable[None]]]:
+        """Watch a trip: the value awaits its next change, a second at most, nor past a moment of the loop."""
+        event = self._changed.setdefault(trip_id, asyncio.Event())
+        self._watched[trip_id] += 1
+        try:
+            yield lambda until: self._next(event, until)
+        finally:
+            self._watched[trip_id] -= 1
+            if not self._watched[trip_id]:
+                del self._watched[trip_id], self._changed[trip_id]
+
+    async def _next(self, event: asyncio.Event, until: float) -> None:
+        look_again = asyncio.get_running_loop().time() + LOOK_AGAIN_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(min(look_again, until)):
+                await event.wait()
+        event.clear()
+
+    async def _keep_listening(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("not listening for changes, trying again: %s", error)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        connection = await asyncpg.connect(
+            self._database_url, timeout=CALL_TIMEOUT_S, command_timeout=CALL_TIMEOUT_S
+        )
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            await connection.add_listener(trips.CHANGES, self._announce)
+            await lost.wait()
+        finally:
+            await connection.close(timeout=CALL_TIMEOUT_S)
+
+    def _announce(self, _connection: object, _pid: int, _channel: str, trip_id: object) -> None:
+        if event := self._changed.get(str(trip_id)):
+            event.set()

@@ -1,0 +1,92 @@
+"""Alive, and ready: every dependency by name."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Literal
+
+import aiohttp
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+from api.door import Door, door_of
+from domain.partner import TASK_QUEUE, Partner
+
+router = APIRouter(tags=["health"])
+
+CHECK_TIMEOUT_S = 2.0
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Every dependency: `ok`, or what is wrong with it."""
+
+    status: Literal["ok", "unavailable"]
+    dependencies: dict[str, str]
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """200 while the process lives."""
+    return Health()
+
+
+@router.get(
+    "/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "One is out"}}
+)
+async def readyz(request: Request) -> JSONResponse:
+    """Every dependency by name; 503 where one is out."""
+    door = door_of(request)
+    checks = {"postgres": _postgres(door), "temporal": _temporal(door), "worker": _worker(door)}
+    checks |= {partner.value: _partner(door, partner) for partner in Partner}
+    results = await asyncio.gather(*(_outcome(check) for check in checks.values()))
+    dependencies = dict(zip(checks, results, strict=True))
+    ready = all(result == "ok" for result in results)
+    body = Readiness(status="ok" if ready else "unavailable", dependencies=dependencies)
+    return JSONResponse(body.model_dump(), 200 if ready else 503)
+
+
+async def _outcome(check: Awaitable[None]) -> str:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await check
+    except TimeoutError:
+        return f"no answer within {CHECK_TIMEOUT_S:g} s"
+    except Exception as error:
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "ok"
+
+
+async def _postgres(door: Door) -> None:
+    await door.pool.execute("select from trips limit 0")
+
+
+async def _temporal(door: Door) -> None:
+    await door.client.service_client.check_health()
+
+
+async def _worker(door: Door) -> None:
+    request = DescribeTaskQueueRequest(
+        namespace=door.client.namespace,
+        task_queue=TaskQueue(name=TASK_QUEUE),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    answer = await door.client.workflow_service.describe_task_queue(request)
+    if not answer.pollers:
+        raise RuntimeError("no worker polls the task queue")
+
+
+async def _partner(door: Door, partner: Partner) -> None:
+    url = f"{door.settings.partner_url(partner)}/healthz"
+    timeout = aiohttp.ClientTimeout(total=CHECK_TIMEOUT_S)
+    async with door.http.get(url, timeout=timeout) as answer:
+        if answer.status != 200:
+            raise RuntimeError(f"answered {answer.status}")

@@ -1,0 +1,177 @@
+"""The calls on trips: accept, show, list, cancel."""
+
+import asyncio
+import hashlib
+import json
+import uuid
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse
+
+from api.door import Door, door_of
+from api.prefer import wait_seconds
+from domain.trip import FINAL_STATUSES, Booking, Links, Trip, TripOrder, TripStatus, new_trip
+from record import trips
+from wire.fields import Identifier
+from wire.paging import Cursor, Limit, Page
+from wire.problems import bad_field, documented, problem, unavailable
+
+router = APIRouter(prefix="/trips", tags=["trips"])
+
+TENANT = "default"
+YEARS_AHEAD = 3
+
+_FINAL = {status.value for status in FINAL_STATUSES}
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Trip,
+    responses={
+        200: {"model": Trip, "description": "Settled within the wait, or the key was seen before"},
+        **documented(413, 422, 503),
+    },
+)
+async def book(
+    request: Request,
+    order: TripOrder,
+    idempotency_key: Annotated[Identifier | None, Header()] = None,
+    prefer: Annotated[str | None, Header(description="`wait=SECONDS`, at most 60 (RFC 7240)")] = None,
+) -> JSONResponse:
+    """Book a trip: 202 once it is accepted, which means written; from then on it is carried to an end."""
+    door = door_of(request)
+    if (refusal := _refuse_order(order, door)) is not None:
+        return refusal
+    if await door.starter.is_full():
+        return unavailable("backlog_full", "too many trips wait for their start; nothing was accepted", 5)
+    accepted, booking = _accepted(order, idempotency_key, door)
+    known = await trips.accept(door.pool, accepted)
+    if known is not None:
+        return await _repeated(door, known, accepted, prefer)
+    door.starter.start_soon(booking)
+    return await _answer(door, accepted.trip.model_dump(mode="json"), wait_seconds(prefer), otherwise=202)
+
+
+@router.get("", responses=documented(422, 503))
+async def list_trips(
+    request: Request,
+    status: Annotated[TripStatus | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Trip]:
+    """The trips, newest first."""
+    page = await trips.page(door_of(request).pool, TENANT, status, limit, cursor)
+    return JSONResponse(page.model_dump())  # type: ignore[return-value]  # written by the workflow as a Trip
+
+
+@router.get("/{trip_id}", response_model=Trip, responses=documented(404, 422, 503))
+async def show(request: Request, trip_id: Identifier) -> JSONResponse:
+    """One trip, from its record: also long after its history is gone, and while no worker runs."""
+    trip = await trips.fetch(door_of(request).pool, trip_id, TENANT)
+    return _unknown() if trip is None else JSONResponse(trip)
+
+
+@router.post(
+    "/{trip_id}/cancel", status_code=202, response_model=Trip, responses=documented(404, 409, 422, 503)
+)
+async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
+    """Undo the trip; 409 `already_final` once capture is decided."""
+    door = door_of(request)
+    trip = await trips.fetch(door.pool, trip_id, TENANT)
+    if trip is None:
+        return _unknown()
+    if trip["status"] in _FINAL or not await door.canceller.cancel(trip_id):
+        return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
+    return JSONResponse(await trips.fetch(door.pool, trip_id, TENANT), 202)
+
+
+def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
+    if order.payment.currency not in door.currencies:
+        return bad_field("payment.currency", f"must be one of {', '.join(door.currencies)}")
+    today = datetime.now(UTC).date()
+    last = _years_later(today, YEARS_AHEAD)
+    for field, day in _days(order):
+        if not today <= day <= last:
+            return bad_field(field, f"must be from {today} to {last}")
+    return None
+
+
+def _days(order: TripOrder) -> list[tuple[str, date]]:
+    days = []
+    if order.hotel:
+        days += [("hotel.check_in", order.hotel.check_in), ("hotel.check_out", order.hotel.check_out)]
+    if order.tour:
+        days.append(("tour.date", order.tour.date))
+    if order.flight:
+        days.append(("flight.date", order.flight.date))
+    return days
+
+
+def _years_later(day: date, years: int) -> date:
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:  # the 29th of February
+        return day.replace(year=day.year + years, day=28)
+
+
+def _accepted(order: TripOrder, idempotency_key: str | None, door: Door) -> tuple[trips.Accepted, Booking]:
+    trip_id = str(uuid.uuid4())
+    booking = Booking(
+        trip_id=trip_id,
+        tenant=TENANT,
+        order=order,
+        accepted_at=datetime.now(UTC),
+        links=Links(
+            self_=f"/trips/{trip_id}",
+            events=f"/trips/{trip_id}/events",
+            temporal_ui=f"{door.temporal_ui}/workflows/{trip_id}",
+        ),
+    )
+    document = booking.model_dump(mode="json")
+    body = json.dumps(document["order"], sort_keys=True).encode()
+    accepted = trips.Accepted(
+        trip=new_trip(booking),
+        tenant=TENANT,
+        idempotency_key=idempotency_key,
+        body_hash=hashlib.sha256(body).digest(),
+        booking=document,
+    )
+    return accepted, booking
+
+
+async def _repeated(
+    door: Door, known: trips.KnownKey, accepted: trips.Accepted, prefer: str | None
+) -> JSONResponse:
+    if known.body_hash != accepted.body_hash:
+        return bad_field(
+            "Idempotency-Key",
+            "was used with another body; send the same body or another key",
+            code="idempotency_key_reused",
+        )
+    return await _answer(door, known.trip, wait_seconds(prefer), otherwise=200)
+
+
+async def _answer(door: Door, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:
+    """The trip once it has settled, with 200, or as it stands when the wait is over."""
+    trip_id: str = trip["trip_id"]
+    if wait_s and trip["status"] not in _FINAL and door.waits.may_wait():
+        with door.waits:
+            trip = await _settled(door, trip, wait_s)
+    status = 200 if trip["status"] in _FINAL else otherwise
+    return JSONResponse(trip, status, headers={"Location": f"/trips/{trip_id}"})
+
+
+async def _settled(door: Door, trip: dict[str, Any], wait_s: int) -> dict[str, Any]:
+    until = asyncio.get_running_loop().time() + wait_s
+    with door.changes.watching(trip["trip_id"]) as next_change:
+        while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
+            await next_change(until)
+            trip = await trips.fetch(door.pool, trip["trip_id"], TENANT) or trip
+    return trip
+
+
+def _unknown() -> JSONResponse:
+    return problem(404, "unknown_trip", "there is no such trip")
