@@ -1,0 +1,1 @@
+"""The embedded system: what is started, in which order, and how it is kept alive."""

@@ -1,0 +1,32 @@
+"""`python -m stack` runs the whole system in the foreground."""
+
+import sys
+
+from stack.runner import exit_status, running, stop_event
+from stack.system import Chosen, Ports, System
+
+COLOURS = (36, 33, 32, 35, 34, 31)
+
+
+def say(name: str, line: str) -> None:
+    """A line of a part, on standard error, behind its name."""
+    colour = COLOURS[sum(name.encode()) % len(COLOURS)]
+    prefix = f"\x1b[{colour}m{name:>10}\x1b[0m" if sys.stderr.isatty() else f"{name:>10}"
+    print(f"{prefix} | {line}", file=sys.stderr, flush=True)
+
+
+async def up() -> int:
+    """The whole system in the foreground, until a signal ends it."""
+    chosen = Chosen()
+    system = System(chosen.data_dir.resolve(), Ports(), chosen.workers)
+    stop = stop_event()
+    async with running(system, say, stop):
+        if not stop.is_set():
+            print(f"ready {system.url(system.ports.api_port)}", flush=True)
+        await stop.wait()
+        say("stack", "stopping")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(exit_status(up))

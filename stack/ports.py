@@ -1,0 +1,66 @@
+"""Ports of loopback: free ones, kept apart between systems on one machine, and whose they are when taken."""
+
+import contextlib
+import fcntl
+import os
+import random
+import socket
+import tempfile
+from pathlib import Path
+
+import psutil
+
+# Below the range from which the kernel takes the ports of outgoing connections.
+_CHOICE = range(15_000, 32_000)
+_TRIES = 1000
+_HOST = "127.0.0.1"
+
+_claims: list[int] = []
+
+
+class PortTakenError(Exception):
+    """Another process listens on a port that is needed."""
+
+
+def free_port() -> int:
+    """A port that nothing listens on; no other process that asks here gets it while this one lives."""
+    for _ in range(_TRIES):
+        port = random.choice(_CHOICE)
+        if _claim(port) and not is_taken(port):
+            return port
+    raise PortTakenError(f"no free port found in {_CHOICE.start} to {_CHOICE.stop}")
+
+
+def _claim(port: int) -> bool:
+    directory = Path(tempfile.gettempdir()) / "trips-ports"
+    directory.mkdir(mode=0o777, exist_ok=True)
+    claim = os.open(directory / str(port), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(claim)
+        return False
+    _claims.append(claim)  # held until this process ends
+    return True
+
+
+def is_taken(port: int) -> bool:
+    """Whether a server could not listen on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def holder(port: int) -> str:
+    """Who listens on the port, as far as this user may know."""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            listened = getattr(connection.laddr, "port", None)
+            if connection.status == psutil.CONN_LISTEN and listened == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"{process.name()} (process {connection.pid})"
+    return "another process"

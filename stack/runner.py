@@ -1,0 +1,63 @@
+"""Runs a whole system for as long as it is wanted."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from pydantic import ValidationError
+
+from stack.lock import InUseError, locked
+from stack.ports import PortTakenError
+from stack.postgres import ClusterError
+from stack.supervisor import Say, StartError, Supervisor
+from stack.system import System
+
+
+@contextlib.asynccontextmanager
+async def running(system: System, say: Say, stop: asyncio.Event) -> AsyncIterator[None]:
+    """The system, up while the context is open; entered early where `stop` is set before it is up.
+
+    Raises StartError, ClusterError, InUseError.
+    """
+    with locked(system.run_dir):
+        await system.prepare()
+        supervisor = Supervisor(system.parts(), system.run_dir, say)
+        try:
+            await _unless(stop, supervisor.start())
+            yield
+        finally:
+            await supervisor.stop()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        working.result()
+        return
+    working.cancel()
+    await asyncio.wait([working])
+
+
+def stop_event() -> asyncio.Event:
+    """Set by SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def exit_status(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a command to its end; what its user can put right is said in a line, not as a stack trace."""
+    try:
+        return asyncio.run(command())
+    except (StartError, ClusterError, InUseError, PortTakenError) as error:
+        print(error, file=sys.stderr)
+    except ValidationError as error:
+        for found in error.errors():
+            print(f"TRIPS_{str(found['loc'][0]).upper()}: {found['msg']}", file=sys.stderr)
+    return 1

@@ -1,0 +1,217 @@
+"""Starts every part as soon as what it needs answers, starts again what dies, stops all in order."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import random
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from domain.backoff import BackoffPolicy, Jitter, next_delay
+from stack.parts import Part
+from stack.ports import holder, is_taken
+
+READY_TIMEOUT_S = 60.0
+LOOK_EVERY_S = 0.05
+RESTARTS = BackoffPolicy(base_s=0.2, cap_s=5, jitter=Jitter.EQUAL)
+STARTS_BEFORE_GIVING_UP = 3
+STEADY_AFTER_S = 10.0
+STOP_TIMEOUT_S = 7.0
+LAST_LINES = 15
+LINE_LIMIT = 256 * 1024
+
+_PR_SET_PDEATHSIG = 1
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+Say = Callable[[str, str], None]
+
+
+class StartError(Exception):
+    """A part did not come up; the message says which, why, and what to do."""
+
+
+class Supervisor:
+    """Keeps the parts alive. `say(name, line)` is given each line that a part prints."""
+
+    def __init__(self, parts: Sequence[Part], run_dir: Path, say: Say) -> None:
+        self._parts = {part.name: part for part in parts}
+        self._run_dir = run_dir
+        self._say = say
+        self._ready = {part.name: asyncio.Event() for part in parts}
+        self._children: dict[str, Process] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._last_lines: dict[str, deque[str]] = {part.name: deque(maxlen=LAST_LINES) for part in parts}
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Start all parts, side by side where they can be; returns when each answers. Raises StartError."""
+        self._check_ports()
+        self._keepers = {name: asyncio.create_task(self._keep(part)) for name, part in self._parts.items()}
+        all_ready = asyncio.create_task(self._all_ready())
+        try:
+            await self._first_of(all_ready)
+        finally:
+            all_ready.cancel()
+
+    async def _first_of(self, all_ready: asyncio.Task[None]) -> None:
+        """Returns when all parts are ready; raises what a keeper raised before that."""
+        waiting = {all_ready, *self._keepers.values()}
+        while not all_ready.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    async def stop(self) -> None:
+        """Stop all that runs, those first that others do not need; none is left."""
+        self._stopping = True
+        while left := set(self._children):
+            needed = {need for name in left for need in self._needs_of(name)}
+            await asyncio.gather(*(self._stop(name) for name in left - needed))
+        for keeper in self._keepers.values():
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers.values())
+
+    async def _all_ready(self) -> None:
+        await asyncio.gather(*(event.wait() for event in self._ready.values()))
+
+    def _needs_of(self, name: str) -> set[str]:
+        """What must outlive a part, directly or through others."""
+        part = self._parts[name]
+        needs: set[str] = set()
+        for need in {*part.needs, *part.uses} & self._parts.keys():
+            needs |= {need} | self._needs_of(need)
+        return needs
+
+    def _check_ports(self) -> None:
+        for part in self._parts.values():
+            if part.port and is_taken(part.port):
+                remedy = f"; choose another with {part.port_variable}" if part.port_variable else ""
+                raise StartError(f"{part.name}: port {part.port} is taken by {holder(part.port)}{remedy}")
+
+    async def _keep(self, part: Part) -> None:
+        for need in part.needs:
+            await self._ready[need].wait()
+        failures = 0
+        while not self._stopping:
+            started = asyncio.get_running_loop().time()
+            code = await self._run(part)
+            if part.once and code == 0:
+                self._ready[part.name].set()
+                return
+            if self._stopping:
+                return
+            steady = asyncio.get_running_loop().time() - started > STEADY_AFTER_S
+            failures = 1 if steady else failures + 1
+            if not self._ready[part.name].is_set() and failures >= STARTS_BEFORE_GIVING_UP:
+                raise StartError(self._why(part, code))
+            pause = next_delay(RESTARTS, failures - 1, random.uniform)
+            self._say("stack", f"{part.name} ended with {code}; starting it again in {pause:.1f} s")
+            await asyncio.sleep(pause)
+
+    def _why(self, part: Part, code: int | None) -> str:
+        lines = "\n".join(f"    {line}" for line in self._last_lines[part.name])
+        return f"{part.name} does not start (it ended with {code}); its last lines:\n{lines}"
+
+    async def _run(self, part: Part) -> int | None:
+        child = await self._spawn(part)
+        reading = asyncio.create_task(self._read(part.name, child))
+        watching = asyncio.create_task(self._watch(part, child))
+        try:
+            code = await child.wait()
+            await asyncio.wait([reading], timeout=1)
+        finally:
+            self._children.pop(part.name, None)
+            self._pid_file(part.name).unlink(missing_ok=True)
+            for task in (reading, watching):
+                task.cancel()
+            await asyncio.wait([reading, watching])
+        if watching.done() and not watching.cancelled() and (error := watching.exception()):
+            raise error
+        return code
+
+    async def _spawn(self, part: Part) -> Process:
+        child = await asyncio.create_subprocess_exec(
+            *part.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+            env={**os.environ, **part.env},
+            cwd=part.cwd,
+            user=part.user,
+            # A session of its own: a signal to the group reaches it through the supervisor, in order.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+            limit=LINE_LIMIT,
+        )
+        self._children[part.name] = child
+        self._pid_file(part.name).write_text(f"{child.pid}\n")
+        return child
+
+    async def _watch(self, part: Part, child: Process) -> None:
+        """Sets the part's event once it answers; ends a child that does not."""
+        if part.once:
+            return
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while not await part.ready():  # noqa: ASYNC110 - another process tells of no event
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError:
+            _signal(child, signal.SIGKILL)
+            if not self._ready[part.name].is_set():
+                raise StartError(f"{part.name} does not answer within {READY_TIMEOUT_S:g} s") from None
+        if not self._ready[part.name].is_set():
+            self._say("stack", f"{part.name} is up")
+        self._ready[part.name].set()
+
+    async def _read(self, name: str, child: Process) -> None:
+        assert child.stdout is not None
+        while True:
+            try:
+                line = await child.stdout.readline()
+            except ValueError:  # a line over LINE_LIMIT
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip()
+            self._last_lines[name].append(text)
+            self._say(name, text)
+
+    async def _stop(self, name: str) -> None:
+        child = self._children.get(name)
+        if child is None:
+            return
+        _signal(child, self._parts[name].stop_signal)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await child.wait()
+        except TimeoutError:
+            self._say("stack", f"{name} did not stop within {STOP_TIMEOUT_S:g} s; it is killed")
+            _signal(child, signal.SIGKILL)
+            await child.wait()
+        self._children.pop(name, None)
+
+    def _pid_file(self, name: str) -> Path:
+        return self._run_dir / f"{name}.pid"
+
+
+def _signal(child: Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if number is signal.SIGKILL:
+            os.killpg(child.pid, number)
+        else:
+            child.send_signal(number)
+
+
+def _die_with_parent() -> None:
+    """Have a child killed when the supervisor is, so that none is left behind (on Linux).
+
+    Every part can be killed at any time and loses nothing by it.
+    """
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)

