@@ -1,0 +1,113 @@
+"""One running system for the whole session, started as a user starts it, in a temporary place."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from stack.system import Ports, free_ports
+from tests.traveller import Traveller
+
+ROOT = Path(__file__).resolve().parent.parent
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 20
+
+
+@dataclass
+class RunningSystem:
+    """Where the parts of a running system answer."""
+
+    process: "subprocess.Popen[str]"
+    data_dir: Path
+    ports: Ports
+    api: str
+    temporal: str
+    temporal_ui: str
+    database_url: str
+    partners: dict[str, str]
+    engines: dict[str, str]
+
+    def pid(self, name: str) -> int:
+        """The process id of a part, such as `hotel` or `worker-1`."""
+        return int((self.data_dir / "run" / f"{name}.pid").read_text())
+
+
+def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    """What `python -m stack up` is told to run on these ports in this place."""
+    told = {f"TRIPS_{name.upper()}": str(port) for name, port in ports.model_dump().items()}
+    return {**os.environ, **told, "TRIPS_DATA_DIR": str(data_dir), **extra}
+
+
+@contextlib.contextmanager
+def running_system(
+    data_dir: Path, extra: Mapping[str, str], ports: Ports | None = None
+) -> Iterator[RunningSystem]:
+    """A system of its own, with `extra` in its environment; stopped as a user stops it."""
+    ports = ports or free_ports()
+    log = data_dir / "system.log"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stack"],
+            cwd=ROOT,
+            env=environment(ports, data_dir, extra),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            process_group=0,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("ready "), f"the system did not start:\n{log.read_text()[-4000:]}"
+            places = json.loads((data_dir / "run" / "stack.json").read_text())
+            yield RunningSystem(process=process, data_dir=data_dir, ports=ports, **places)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            finally:
+                process.kill()
+                process.communicate()
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[RunningSystem]:
+    """The system that tests share: each uses trips, keys and dates of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
+        running_system(Path(place) / "data", SHARED) as started,
+    ):
+        yield started
+
+
+SHARED = {"TRIPS_RETRY_BASE_S": "0.1", "TRIPS_RETRY_CAP_S": "1"}
+"""Quick retries, so that tests of failures need not wait for the default ones."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client session for all tests."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=70)) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def traveller(system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
+    """Calls to the shared system."""
+    return Traveller(http, system.api, system.partners)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at the histories of all other tests comes last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)

@@ -1,0 +1,74 @@
+"""Every recorded history must replay: a change of the workflow that breaks a running trip is seen here."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.workflow import NondeterminismError
+
+from tests.conftest import RunningSystem
+from tests.replay.record import HISTORIES
+from tests.replay.ways_out import WAYS_OUT
+from worker import sandbox
+from workflows import saga
+from workflows.book_trip import BookTrip
+
+MOST_FRESH = 300
+
+RECORDED = sorted(HISTORIES.glob("*.json"))
+
+
+def recorded(name: str) -> WorkflowHistory:
+    """The history of a way out."""
+    return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
+
+
+def replayer() -> Replayer:
+    """Replays as the worker runs."""
+    return Replayer(workflows=[BookTrip], data_converter=pydantic_data_converter, workflow_runner=sandbox())
+
+
+def test_every_way_out_is_recorded() -> None:
+    assert {path.stem for path in RECORDED} == set(WAYS_OUT)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+async def test_a_recorded_history_replays(path: Path) -> None:
+    history = recorded(path.stem)
+    await replayer().replay_workflow(history)
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+def test_a_recorded_history_does_not_tell_of_the_machine(path: Path) -> None:
+    assert str(Path(__file__).parents[2]) not in path.read_text()
+
+
+async def test_a_changed_workflow_fails_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saga, "SIDE_BY_SIDE", tuple(reversed(saga.SIDE_BY_SIDE)))
+    changed = Replayer(
+        workflows=[BookTrip],
+        data_converter=pydantic_data_converter,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    history = recorded("confirmed")
+    with pytest.raises(NondeterminismError):
+        await changed.replay_workflow(history)
+
+
+@pytest.mark.last
+async def test_what_just_ran_replays(system: RunningSystem) -> None:
+    client = await Client.connect(system.temporal, data_converter=pydantic_data_converter)
+    since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    found = client.list_workflows(
+        f"WorkflowType = 'BookTrip' and ExecutionStatus != 'Running' and StartTime > '{since}'",
+        limit=MOST_FRESH,
+    )
+    replayed = 0
+    async for workflow in found:
+        history = await client.get_workflow_handle(workflow.id).fetch_history()
+        await replayer().replay_workflow(history)
+        replayed += 1
+    assert replayed

@@ -1,0 +1,201 @@
+"""Trips through the front door of the running system, and what the partners know of them afterwards."""
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from tests.conftest import RunningSystem
+from tests.traveller import FINAL, Json, Traveller, order, some_day
+
+
+def steps(trip: Json) -> dict[str, Json]:
+    """The steps of a trip by name."""
+    return {step["name"]: step for step in trip["steps"]}
+
+
+async def held_anywhere(traveller: Traveller, trip: Json) -> list[str]:
+    """The partners that still hold or have confirmed something for the trip."""
+    found = [(name, await traveller.reservation(name, trip["trip_id"])) for name in steps(trip)]
+    return [name for name, reservation in found if reservation and reservation["status"] != "released"]
+
+
+async def test_the_example_trip_is_confirmed_at_every_partner(traveller: Traveller) -> None:
+    body = order()
+    body["traveller"]["member_id"] = "M-1001"
+    trip = await traveller.book(body, wait=10)
+    assert trip["status"] == "confirmed", trip
+    assert trip["total"] == {"amount_minor": 54_000 + 10_000 + 64_000 - 5_000, "currency": "JPY"}
+    assert list(steps(trip)) == ["hotel", "tour", "flight", "points", "payment"]
+    for name, step in steps(trip).items():
+        reservation = await traveller.reservation(name, trip["trip_id"])
+        assert reservation is not None
+        assert (reservation["status"], reservation["reference"]) == ("confirmed", step["reference"])
+        assert step["status"] == "confirmed"
+        assert step["attempts"] == 1
+        assert reservation["amount_minor"] == step["amount_minor"]
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "step", "code"),
+    [
+        ("hotel", {"hotel_id": "NO-SUCH"}, "hotel", "not_found"),
+        ("tour", {"tour_id": "NO-SUCH"}, "tour", "not_found"),
+        ("flight", {"flight_no": "NO-SUCH"}, "flight", "not_found"),
+        ("traveller", {"member_id": "M-1002"}, "points", "insufficient_points"),
+        ("payment", {"card_token": "tok_declined"}, "payment", "declined"),
+    ],
+)
+async def test_a_refused_step_undoes_the_others(
+    traveller: Traveller, part: str, change: Json, step: str, code: str
+) -> None:
+    body = order()
+    body[part] |= change
+    trip = await traveller.book(body, wait=20)
+    assert trip["status"] == "failed", trip
+    assert (trip["failure"]["step"], trip["failure"]["code"]) == (step, code)
+    assert steps(trip)[step]["status"] == "failed"
+    assert await held_anywhere(traveller, trip) == []
+    sent = [name for name, s in steps(trip).items() if s["status"] not in ("pending", "failed")]
+    assert {steps(trip)[name]["status"] for name in sent} <= {"released"}
+
+
+async def test_a_partner_that_fails_at_first_is_called_again(traveller: Traveller) -> None:
+    await traveller.break_partner("flight", error_rate=1, status=503, count=3, verbs=["PUT"])
+    trip = await traveller.book(order(), wait=30)
+    assert trip["status"] == "confirmed", trip
+    assert steps(trip)["flight"]["attempts"] == 4
+    calls = await traveller.calls("flight", trip["trip_id"])
+    assert [call["verb"] for call in calls] == ["PUT"] * 4 + ["confirm"]
+
+
+async def test_a_reply_that_is_lost_books_once(traveller: Traveller) -> None:
+    await traveller.break_partner("payment", drop_reply_rate=1, count=2)
+    trip = await traveller.book(order(), wait=30)
+    assert trip["status"] == "confirmed", trip
+    assert steps(trip)["payment"]["attempts"] > 1
+
+
+async def test_points_pay_no_more_than_the_price(traveller: Traveller) -> None:
+    body = order(
+        hotel={
+            "hotel_id": "OSA-POD",
+            "check_in": str(day := some_day()),
+            "check_out": str(day + timedelta(days=1)),
+            "rooms": 1,
+        },
+        tour=None,
+        flight=None,
+        points={"redeem": 10**9},
+    )
+    trip = await traveller.book(body, wait=10)
+    assert trip["status"] == "confirmed", trip
+    assert trip["total"]["amount_minor"] == 0
+    assert steps(trip)["points"]["amount_minor"] == -3_000
+    assert steps(trip)["payment"] | {"error": None} == {
+        "name": "payment",
+        "status": "confirmed",
+        "reference": None,
+        "amount_minor": 0,
+        "attempts": 0,
+        "error": None,
+    }
+    assert await traveller.reservation("payment", trip["trip_id"]) is None
+
+
+async def test_fifty_trips_race_for_the_last_room(traveller: Traveller) -> None:
+    day = some_day()
+    stay = {
+        "hotel_id": "OSA-POD",
+        "check_in": str(day),
+        "check_out": str(day + timedelta(days=1)),
+        "rooms": 1,
+    }
+    body = order(day, hotel=stay, tour=None, flight=None, points=None)
+    accepted = await asyncio.gather(*(traveller.book(body) for _ in range(50)))
+    trips = await asyncio.gather(*(traveller.until(trip["trip_id"]) for trip in accepted))
+    outcomes = [(trip["status"], (trip["failure"] or {}).get("code")) for trip in trips]
+    assert sorted(outcomes, key=str) == sorted([("confirmed", None)] + [("failed", "sold_out")] * 49, key=str)
+    failed = [trip for trip in trips if trip["status"] == "failed"]
+    assert [await held_anywhere(traveller, trip) for trip in failed] == [[]] * 49
+    ledger = await traveller.read("payment", "/ledger")
+    assert sum(account["balance_minor"] for account in ledger["accounts"]) == 0
+
+
+async def test_a_cancelled_trip_is_undone(traveller: Traveller) -> None:
+    await traveller.break_partner("tour", latency_ms=1500, verbs=["PUT"], count=1)
+    trip = await traveller.book(order())
+    status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
+    assert status == 202, answer
+    trip = await traveller.until(trip["trip_id"])
+    assert trip["status"] == "cancelled"
+    assert await held_anywhere(traveller, trip) == []
+
+
+async def test_a_confirmed_trip_cannot_be_cancelled(traveller: Traveller) -> None:
+    trip = await traveller.book(order(), wait=10)
+    status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
+    assert (status, answer["code"]) == (409, "already_final")
+
+
+async def test_a_trip_that_is_late_is_undone(traveller: Traveller) -> None:
+    await traveller.break_partner("hotel", latency_ms=2500, verbs=["PUT"], count=1)
+    trip = await traveller.book(order(deadline_s=1), wait=20)
+    assert (trip["status"], trip["failure"]["code"]) == ("failed", "deadline_exceeded")
+    assert trip["failure"]["step"] == "hotel"
+    assert await held_anywhere(traveller, trip) == []
+
+
+async def test_trips_are_listed_newest_first(traveller: Traveller) -> None:
+    booked = [(await traveller.book(order(), wait=10))["trip_id"] for _ in range(3)]
+    seen: list[str] = []
+    cursor = ""
+    while not set(booked) <= set(seen):
+        status, page = await traveller.call("GET", f"/trips?limit=2{cursor}")
+        assert status == 200
+        seen += [trip["trip_id"] for trip in page["items"]]
+        cursor = f"&cursor={page['next_cursor']}"
+    assert [trip_id for trip_id in seen if trip_id in booked] == booked[::-1]
+    assert len(seen) == len(set(seen))
+    status, page = await traveller.call("GET", "/trips?status=confirmed&limit=5")
+    assert {trip["status"] for trip in page["items"]} == {"confirmed"}
+
+
+async def test_the_workflow_answers_with_the_trip(traveller: Traveller, system: RunningSystem) -> None:
+    from temporalio.client import Client  # noqa: PLC0415
+    from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: PLC0415
+
+    trip = await traveller.book(order(), wait=10)
+    client = await Client.connect(system.temporal, data_converter=pydantic_data_converter)
+    handle = client.get_workflow_handle(trip["trip_id"])
+    assert await handle.query("trip") == trip
+    description = await handle.describe()
+    attributes = {pair.key.name: pair.value for pair in description.typed_search_attributes}
+    assert (attributes["TripTenant"], attributes["TripStatus"]) == ("default", "confirmed")
+
+
+async def test_a_key_seen_before_gives_the_same_trip(traveller: Traveller) -> None:
+    body = order()
+    key = str(uuid.uuid4())
+    headers = {"Idempotency-Key": key}
+    first = await traveller.book(body, key=key)
+    status, again = await traveller.call("POST", "/trips", json=body, headers=headers)
+    assert (status, again["trip_id"]) == (200, first["trip_id"])
+    status, other = await traveller.call("POST", "/trips", json=order(deadline_s=200), headers=headers)
+    assert (status, other["code"]) == (422, "idempotency_key_reused")
+    assert (await traveller.until(first["trip_id"]))["status"] in FINAL
+
+
+async def test_an_unknown_trip_is_404(traveller: Traveller) -> None:
+    for method, path in (("GET", "/trips/none"), ("POST", "/trips/none/cancel")):
+        status, answer = await traveller.call(method, path)
+        assert (status, answer["code"]) == (404, "unknown_trip")
+
+
+async def test_everything_is_ready(traveller: Traveller) -> None:
+    status, answer = await traveller.call("GET", "/readyz")
+    assert status == 200
+    assert set(answer["dependencies"]) == {
+        "postgres", "temporal", "worker", "hotel", "tour", "flight", "points", "payment"
+    }  # fmt: skip
