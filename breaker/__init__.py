@@ -1,0 +1,1 @@
+"""The circuit breaker that the whole fleet shares: policy (pure), store (PostgreSQL), cached view."""
