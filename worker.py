@@ -6,24 +6,40 @@ import signal
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+)
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.partners import PartnerCalls, open_session
+from activities.breakers import BreakerActivities
+from activities.http import open_session
+from activities.partners import PartnerCalls
 from activities.trips import TripRecord
-from domain.partner import TASK_QUEUE
+from breaker.configured import breaker_policy
+from breaker.view import Breakers
+from domain.partner import TASK_QUEUE, Partner
 from domain.settings import Settings, settings
 from record.pool import open_pool
 from workflows.book_trip import BookTrip
+from workflows.probe_partners import ProbePartners
 
 log = logging.getLogger("worker")
 
 DRAIN_S = 6.0
 CONNECT_ATTEMPTS = 120
 CONNECT_PAUSE_S = 0.5
+PROBE_SCHEDULE = "probe-partners"
 PASSED_THROUGH = ("domain", "pydantic", "pydantic_core", "annotated_types")
 
 
@@ -48,6 +64,27 @@ async def connect() -> Client:
     raise RuntimeError(f"Temporal does not answer at {options['target_host']}; is TEMPORAL_ADDRESS right?")
 
 
+async def keep_probing(client: Client, interval_s: float) -> None:
+    """Have Temporal run the health check of all partners every so often, as this worker is told."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            ProbePartners.run,
+            id=PROBE_SCHEDULE,
+            task_queue=TASK_QUEUE,
+            execution_timeout=timedelta(seconds=max(60.0, 2 * interval_s)),
+            static_summary="health check of all partners",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval_s))]),
+        # A check that was missed is made up for by the next one.
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
+    )
+    try:
+        await client.create_schedule(PROBE_SCHEDULE, schedule)
+    except ScheduleAlreadyRunningError:
+        handle = client.get_schedule_handle(PROBE_SCHEDULE)
+        await handle.update(lambda _: ScheduleUpdate(schedule=schedule))
+
+
 async def run(config: Settings) -> None:
     """Serve the trips' task queue until SIGTERM or SIGINT, then finish or give back what is in flight."""
     stop = asyncio.Event()
@@ -56,11 +93,20 @@ async def run(config: Settings) -> None:
     async with AsyncExitStack() as resources:
         pool = await resources.enter_async_context(open_pool(config.database_url))
         session = await resources.enter_async_context(open_session())
+        breakers = await resources.enter_async_context(
+            Breakers(config.database_url, breaker_policy(config), list(Partner))
+        )
+        client = await connect()
+        await keep_probing(client, config.probe_interval_s)
         worker = Worker(
-            await connect(),
+            client,
             task_queue=TASK_QUEUE,
-            workflows=[BookTrip],
-            activities=[*PartnerCalls(config, session).activities(), *TripRecord(pool).activities()],
+            workflows=[BookTrip, ProbePartners],
+            activities=[
+                *PartnerCalls(config, session, breakers).activities(),
+                *BreakerActivities(config, session, breakers, pool).activities(),
+                *TripRecord(pool).activities(),
+            ],
             workflow_runner=sandbox(),
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),

@@ -1,52 +1,55 @@
-"""One attempt of one call to a partner: what is sent, and what each answer means."""
+"""One attempt of one call to a partner, behind its breaker and within its retry budget."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from domain.backoff import keyed_delay, parse_retry_after
+from activities.attempt import (
+    Attempt,
+    current_attempt,
+    gives_up,
+    tries_again,
+    unavailable,
+    waits_for_breaker,
+    waits_for_budget,
+)
+from activities.http import PartnerHttp, Refused, Unanswered
+from breaker.permit import BreakerOpen, Permit
+from breaker.policy import Outcome
+from breaker.view import Breakers
+from domain.backoff import keyed_delay
+from domain.budget import RetryBudget
 from domain.partner import (
-    FINAL_CODES,
-    PARTNER_UNAVAILABLE,
     CallError,
     Partner,
     PartnerAnswer,
     PartnerCall,
+    Patience,
     Reservation,
     Verb,
     activity_name,
 )
 from domain.settings import Settings
 
-_REQUESTS = {
-    Verb.RESERVE: ("PUT", "/reservations/{key}"),
-    Verb.CONFIRM: ("POST", "/reservations/{key}/confirm"),
-    Verb.RELEASE: ("DELETE", "/reservations/{key}"),
-}
 _REPORTING_S = 0.5
 """Kept back of an attempt's time limit, so that the activity can say itself what went wrong."""
 
-_MAY_PASS = frozenset({408, 425, 429})
-"""Refusals that say nothing about the request itself."""
-
-
-class _Problem(BaseModel):
-    code: str = ""
-    detail: str = ""
+_MAY_GIVE_UP = frozenset({Patience.NONE, Patience.WAIT, Patience.LIMITED})
 
 
 class PartnerCalls:
-    """The fifteen call activities, sharing one bounded pool of connections."""
+    """The fifteen call activities, sharing connections, breakers and retry budgets."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, breakers: Breakers) -> None:
         self._settings = settings
-        self._session = session
+        self._http = PartnerHttp(session, settings)
+        self._breakers = breakers
+        self._budgets = {partner: RetryBudget(settings.retry_budget()) for partner in Partner}
 
     def activities(self) -> list[Callable[..., Any]]:
         """One activity for every verb and partner, each under its own name."""
@@ -60,111 +63,89 @@ class PartnerCalls:
         return call_partner
 
     async def _attempt(self, verb: Verb, partner: Partner, call: PartnerCall) -> PartnerAnswer:
+        attempt = current_attempt()
+        # Only a worker that was lost with its last attempt leaves one more than there may be.
+        self._check_attempts(partner, call, attempt.number - 1, "no answer")
+        permit = await self._let_in(verb, partner, call, attempt)
         try:
-            reservation = await self._send(verb, partner, call)
-        except _Refused as refused:
-            raise _final(partner, refused) from refused
-        except _Unanswered as unanswered:
-            raise self._retryable(verb, partner, call, unanswered) from unanswered
-        return PartnerAnswer(reservation=reservation, attempts=activity.info().attempt)
+            reservation = await self._watched(permit, verb, partner, call)
+        except Refused as refused:
+            raise gives_up(
+                CallError(
+                    code=refused.code,
+                    message=f"{partner}: {refused}",
+                    attempts=attempt.number,
+                    final=refused.effect_ruled_out,
+                )
+            ) from refused
+        except Unanswered as unanswered:
+            self._check_attempts(partner, call, attempt.number, str(unanswered))
+            error = unavailable(partner, str(unanswered), attempt.number)
+            delay_s = self._delay_s(verb, partner, call, attempt.number, unanswered.retry_after_s)
+            raise tries_again(error, attempt, delay_s) from unanswered
+        return PartnerAnswer(reservation=reservation, attempts=attempt.number)
 
-    def _retryable(
-        self, verb: Verb, partner: Partner, call: PartnerCall, unanswered: "_Unanswered"
+    def _check_attempts(self, partner: Partner, call: PartnerCall, made: int, message: str) -> None:
+        if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:
+            raise gives_up(unavailable(partner, message, made))
+
+    async def _let_in(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> Permit:
+        """The leave to send. Raises ApplicationError where the call is put off or given up."""
+        past_breaker = call.past_breaker and attempt.is_first
+        if not past_breaker:
+            self._check_budget(verb, partner, call, attempt)
+        try:
+            return await self._breakers.admit(partner, past_breaker=past_breaker)
+        except BreakerOpen as refusal:
+            raise self._kept_out(partner, call, attempt, refusal) from refusal
+
+    def _check_budget(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> None:
+        budget, now = self._budgets[partner], time.monotonic()
+        if attempt.number == 1:
+            budget.record_call(now)
+            return
+        if wait_s := budget.ask(now, verb):
+            error = unavailable(partner, "its retry budget is spent", attempt.number - 1)
+            delay_s = self._delay_s(verb, partner, call, attempt.number - 1, wait_s)
+            raise waits_for_budget(error, attempt, delay_s)
+
+    def _kept_out(
+        self, partner: Partner, call: PartnerCall, attempt: Attempt, refusal: BreakerOpen
     ) -> ApplicationError:
-        attempt = activity.info().attempt
-        delay_s = keyed_delay(
-            self._settings.backoff(),
-            attempt - 1,  # the first counts as 0
-            f"{call.key}/{partner}/{verb}",
-            retry_after_s=unanswered.retry_after_s,
-        )
-        error = CallError(
-            code=PARTNER_UNAVAILABLE, message=f"{partner}: {unanswered}", attempts=attempt, final=False
-        )
-        return ApplicationError(
-            error.message, error, type=PARTNER_UNAVAILABLE, next_retry_delay=timedelta(seconds=delay_s)
-        )
+        error = unavailable(partner, "its breaker is open", attempt.number - 1)
+        too_long = call.patience is Patience.LIMITED and attempt.waited_s() >= self._settings.attention_s
+        if call.patience is Patience.NONE or too_long:
+            return gives_up(error)
+        return waits_for_breaker(error, attempt, refusal.retry_in_s)
 
-    async def _send(self, verb: Verb, partner: Partner, call: PartnerCall) -> Reservation:
-        method, path = _REQUESTS[verb]
-        url = self._settings.partner_url(partner) + path.format(key=quote(call.key, safe=""))
-        token = self._settings.partner_token(partner)
+    def _delay_s(
+        self, verb: Verb, partner: Partner, call: PartnerCall, made: int, floor_s: float | None
+    ) -> float:
+        key = f"{call.key}/{partner}/{verb}"
+        # The policy counts from 0.
+        return keyed_delay(self._settings.backoff(partner), made - 1, key, retry_after_s=floor_s)
+
+    async def _watched(self, permit: Permit, verb: Verb, partner: Partner, call: PartnerCall) -> Reservation:
+        """Send, and tell the breaker what came of it."""
+        started = time.monotonic()
+        outcome, error = Outcome.IGNORED, None
         try:
-            async with self._session.request(
-                method,
-                url,
-                json=call.body,
-                headers={"Authorization": f"Bearer {token}"} if token else None,
-                timeout=aiohttp.ClientTimeout(total=_time_limit_s()),
-                allow_redirects=False,
-            ) as response:
-                return _read(verb, response.status, response.headers, await response.read())
-        except TimeoutError as error:
-            raise _Unanswered(f"no answer within {_time_limit_s():g} s") from error
-        except aiohttp.ClientError as error:
-            raise _Unanswered(str(error) or type(error).__name__) from error
-
-
-class _Refused(Exception):
-    """No repetition can change the answer."""
-
-    def __init__(self, code: str, message: str, effect_ruled_out: bool) -> None:
-        super().__init__(message)
-        self.code = code
-        self.effect_ruled_out = effect_ruled_out
-
-
-class _Unanswered(Exception):
-    """Whether the call took effect is unknown, and another attempt may tell."""
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+            reservation = await self._http.send(verb, partner, call, _time_limit_s())
+        except Refused:
+            outcome = Outcome.SUCCESS  # it is there and knows its mind
+            raise
+        except Unanswered as unanswered:
+            outcome, error = Outcome.FAILURE, str(unanswered)
+            raise
+        else:
+            outcome = Outcome.SUCCESS
+            return reservation
+        finally:
+            # Shielded, so that a call that is cancelled gives its probe back.
+            await asyncio.shield(self._breakers.record(permit, outcome, time.monotonic() - started, error))
 
 
 def _time_limit_s() -> float:
-    limit = activity.info().start_to_close_timeout or timedelta(seconds=5)
+    limit = activity.info().start_to_close_timeout
+    assert limit is not None, "every call has one"
     return max(limit.total_seconds() - _REPORTING_S, _REPORTING_S)
-
-
-def _read(verb: Verb, status: int, headers: Mapping[str, str], body: bytes) -> Reservation:
-    if status in (200, 201):
-        try:
-            return Reservation.model_validate_json(body)
-        except ValidationError as error:
-            raise _Unanswered(f"unreadable answer: {error.error_count()} errors in it") from error
-    problem = _problem(body)
-    message = problem.detail or f"answered {status}"
-    if problem.code in FINAL_CODES[verb] and 400 <= status < 500:
-        raise _Refused(problem.code, message, effect_ruled_out=True)
-    if verb is Verb.RESERVE and 400 <= status < 500 and status not in _MAY_PASS:
-        raise _Refused(PARTNER_UNAVAILABLE, f"answered {status}: {message}", effect_ruled_out=False)
-    raise _Unanswered(
-        f"answered {status}: {message}" if problem.detail else message,
-        parse_retry_after(headers.get("Retry-After"), datetime.now(UTC)),
-    )
-
-
-def _problem(body: bytes) -> _Problem:
-    try:
-        return _Problem.model_validate_json(body)
-    except ValidationError:
-        return _Problem()
-
-
-def _final(partner: Partner, refused: _Refused) -> ApplicationError:
-    error = CallError(
-        code=refused.code,
-        message=f"{partner}: {refused}",
-        attempts=activity.info().attempt,
-        final=refused.effect_ruled_out,
-    )
-    return ApplicationError(error.message, error, type=refused.code, non_retryable=True)
-
-
-def open_session(connections: int = 100) -> aiohttp.ClientSession:
-    """A client session with at most `connections` connections at once; to be entered by the running loop."""
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections))
-    # It would send a PUT or DELETE again by itself where a connection is cut: an attempt that nobody counts.
-    session._retry_connection = False
-    return session

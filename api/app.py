@@ -14,7 +14,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
-from api import health, trips
+from api import breakers, health, trips
 from api.canceller import Canceller
 from api.changes import Changes
 from api.door import Door, Waits
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.add_exception_handler(error, _record_away)
     app.add_exception_handler(RPCError, _temporal_away)
     app.include_router(trips.router)
+    app.include_router(breakers.router)
     app.include_router(health.router)
     return limit_body(app)
 

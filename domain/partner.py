@@ -50,11 +50,29 @@ class Reservation(BaseModel):
     expires_at: datetime | None = None
 
 
+class Patience(StrEnum):
+    """What a call does where its partner does not answer or its breaker is open."""
+
+    NONE = "none"
+    """Tries as often as it may, and gives up at once at an open breaker."""
+    WAIT = "wait"
+    """Tries as often as it may, and waits out an open breaker for as long as its trip does."""
+    LIMITED = "limited"
+    """Tries as often as it may, and waits out an open breaker for a while."""
+    ENDLESS = "endless"
+    """Never gives up."""
+
+
 class PartnerCall(BaseModel):
-    """What a call activity is given. `key` is the trip's id, so that every attempt is safe to repeat."""
+    """What a call activity is given. `key` is the trip's id, so that every attempt is safe to repeat.
+
+    `past_breaker` lets the first attempt through an open breaker, by an operator's word.
+    """
 
     key: str
     body: dict[str, object] | None = None
+    patience: Patience = Patience.LIMITED
+    past_breaker: bool = False
 
 
 class PartnerAnswer(BaseModel):
@@ -65,12 +83,28 @@ class PartnerAnswer(BaseModel):
 
 
 class CallError(BaseModel):
-    """Why a call failed. `final` means that no repetition can change it and that nothing took effect."""
+    """Why a call failed, after how many attempts: with none, nothing was ever sent.
+
+    `final` means that no repetition can change it and that nothing took effect.
+    """
 
     code: str
     message: str
     attempts: int
     final: bool
+
+
+class BreakerCheck(BaseModel):
+    """What `check_breaker` is asked: are calls to these let in? With `wait` it answers once they are."""
+
+    partners: list[Partner]
+    wait: bool
+
+
+class BreakerFinding(BaseModel):
+    """The first partner whose breaker keeps calls out, if any does."""
+
+    open_at: Partner | None
 
 
 PARTNER_UNAVAILABLE = "partner_unavailable"

@@ -7,9 +7,12 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.backoff import BackoffPolicy, Jitter
+from domain.budget import BudgetPolicy
 from domain.partner import Partner
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 PARTNER_PORTS = {
     Partner.HOTEL: 8101,
@@ -45,25 +48,44 @@ class Settings(BaseSettings):
     payment_token: str | None = None
 
     currencies: tuple[str, ...] = ("JPY",)
-    retry_base_s: Annotated[float, Field(gt=0)] = 1
-    retry_cap_s: Annotated[float, Field(gt=0)] = 30
+    retry_base_s: Positive = 1
+    retry_cap_s: Positive = 30
     retry_attempts: Annotated[int, Field(ge=1)] = 5
     retry_jitter: Jitter = Jitter.FULL
-    attention_s: Annotated[float, Field(gt=0)] = 60
+    retry_budget_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
+    retry_budget_min_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 10
+    hotel_retry_jitter: Jitter | None = None
+    tour_retry_jitter: Jitter | None = None
+    flight_retry_jitter: Jitter | None = None
+    points_retry_jitter: Jitter | None = None
+    payment_retry_jitter: Jitter | None = None
+    breaker_window_s: Positive = 30
+    breaker_min_calls: Annotated[int, Field(ge=1)] = 5
+    breaker_failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    breaker_open_s: Positive = 600
+    breaker_half_open_calls: Annotated[int, Field(ge=1)] = 1
+    probe_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
+    attention_s: Positive = 60
     backlog: Annotated[int, Field(ge=1)] = 10_000
 
     @model_validator(mode="after")
-    def _backoff_is_sound(self) -> Self:
-        self.backoff()
+    def _policies_are_sound(self) -> Self:
+        self.backoff(Partner.HOTEL)
+        self.retry_budget()
         return self
 
-    def backoff(self) -> BackoffPolicy:
-        """How calls to partners are retried. Raises pydantic's ValidationError."""
+    def retry_budget(self) -> BudgetPolicy:
+        """How many retries a worker sends a partner. Raises pydantic's ValidationError."""
+        return BudgetPolicy(ratio=self.retry_budget_ratio, min_per_s=self.retry_budget_min_per_s)
+
+    def backoff(self, partner: Partner) -> BackoffPolicy:
+        """How calls to `partner` are retried. Raises pydantic's ValidationError."""
+        own: Jitter | None = getattr(self, f"{partner.value}_retry_jitter")
         return BackoffPolicy(
             base_s=self.retry_base_s,
             cap_s=self.retry_cap_s,
             attempts=self.retry_attempts,
-            jitter=self.retry_jitter,
+            jitter=own or self.retry_jitter,
         )
 
     def partner_url(self, partner: Partner) -> str:

@@ -91,8 +91,14 @@ def system() -> Iterator[RunningSystem]:
         yield started
 
 
-SHARED = {"TRIPS_RETRY_BASE_S": "0.1", "TRIPS_RETRY_CAP_S": "1"}
-"""Quick retries, so that tests of failures need not wait for the default ones."""
+SHARED = {
+    # Quick retries, so that tests of failures need not wait for the default ones.
+    "TRIPS_RETRY_BASE_S": "0.1",
+    "TRIPS_RETRY_CAP_S": "1",
+    # Breakers that one test's faults do not open for the others.
+    "TRIPS_BREAKER_MIN_CALLS": "10000",
+    "TRIPS_PROBE_INTERVAL_S": "3600",
+}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

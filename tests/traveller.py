@@ -114,6 +114,12 @@ class Traveller:
         async with self._http.delete(f"{self._partners[partner]}/lab/faults") as answer:
             assert answer.status in (200, 204), await answer.text()
 
+    async def override_breaker(self, partner: str, override: str | None) -> None:
+        """Hold a breaker open or closed, or let it decide again."""
+        body = {"override": override, "reason": "a test"}
+        status, answer = await self.call("PUT", f"/breakers/{partner}", json=body)
+        assert status == 200, answer
+
     async def calls(self, partner: str, key: str) -> list[Json]:
         """The calls that the partner received for the key."""
         answer = await self.read(partner, f"/lab/calls?key={key}")

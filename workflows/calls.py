@@ -11,6 +11,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 with workflow.unsafe.imports_passed_through():
     from domain.partner import (
         PARTNER_UNAVAILABLE,
+        BreakerCheck,
+        BreakerFinding,
         CallError,
         Partner,
         PartnerAnswer,
@@ -22,37 +24,42 @@ with workflow.unsafe.imports_passed_through():
     from domain.trip import Trip
 
 SAVE_TRIP = "save_trip"
+CHECK_BREAKER = "check_breaker"
 
-_ATTEMPTS = settings().retry_attempts
+_CHECK_S = 2.0
+_UNLIMITED = 0
 
 
 @dataclass(frozen=True)
 class CallPolicy:
-    """`attempt_s` limits one attempt; after `attempts` of them a hold has failed, any other call is stuck."""
+    """`attempt_s` limits one attempt; `first_retry_s` and `longest_retry_s` bound the server's own delays.
+
+    The activity names each delay itself and counts its attempts; the server's delays serve where it could
+    not, as when its worker was lost.
+    """
 
     attempt_s: float
-    attempts: int
+    first_retry_s: float = settings().retry_base_s
+    longest_retry_s: float = max(settings().retry_cap_s, settings().retry_base_s)
 
 
 CALLS: dict[str, CallPolicy] = {
-    "reserve_hotel": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "reserve_tour": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "reserve_flight": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "reserve_points": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "reserve_payment": CallPolicy(attempt_s=10, attempts=_ATTEMPTS),
-    "confirm_hotel": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "confirm_tour": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "confirm_flight": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "confirm_points": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "confirm_payment": CallPolicy(attempt_s=10, attempts=_ATTEMPTS),
-    "release_hotel": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "release_tour": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "release_flight": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "release_points": CallPolicy(attempt_s=5, attempts=_ATTEMPTS),
-    "release_payment": CallPolicy(attempt_s=10, attempts=_ATTEMPTS),
+    "reserve_hotel": CallPolicy(attempt_s=5),
+    "reserve_tour": CallPolicy(attempt_s=5),
+    "reserve_flight": CallPolicy(attempt_s=5),
+    "reserve_points": CallPolicy(attempt_s=5),
+    "reserve_payment": CallPolicy(attempt_s=10),
+    "confirm_hotel": CallPolicy(attempt_s=5),
+    "confirm_tour": CallPolicy(attempt_s=5),
+    "confirm_flight": CallPolicy(attempt_s=5),
+    "confirm_points": CallPolicy(attempt_s=5),
+    "confirm_payment": CallPolicy(attempt_s=10),
+    "release_hotel": CallPolicy(attempt_s=5),
+    "release_tour": CallPolicy(attempt_s=5),
+    "release_flight": CallPolicy(attempt_s=5),
+    "release_points": CallPolicy(attempt_s=5),
+    "release_payment": CallPolicy(attempt_s=10),
 }
-
-UNLIMITED = 0
 
 
 class CallFailed(Exception):
@@ -63,17 +70,13 @@ class CallFailed(Exception):
         self.error = error
 
 
-async def carry_out(
-    verb: Verb, partner: Partner, call: PartnerCall, *, summary: str, endless: bool = False
-) -> PartnerAnswer:
-    """Make one call of the trip as an activity, retried by the server.
+async def carry_out(verb: Verb, partner: Partner, call: PartnerCall, summary: str) -> PartnerAnswer:
+    """Make one call of the trip as an activity, retried as the call's patience says.
 
-    With `endless` it is retried until it gets through, which costs the history nothing.
     Raises CallFailed, and CancelledError where the awaiting task was cancelled.
     """
     name = activity_name(verb, partner)
     policy = CALLS[name]
-    attempts = UNLIMITED if endless else policy.attempts
     try:
         answer: PartnerAnswer = await workflow.execute_activity(
             name,
@@ -81,36 +84,48 @@ async def carry_out(
             result_type=PartnerAnswer,
             summary=summary,
             start_to_close_timeout=timedelta(seconds=policy.attempt_s),
-            retry_policy=_retry_policy(attempts),
+            retry_policy=_retry_policy(policy),
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
         )
     except FailureError as error:
         if is_cancelled_exception(error):
             raise asyncio.CancelledError from error
-        raise CallFailed(_reason(error, policy)) from error
+        raise CallFailed(_reason(error)) from error
     return answer
 
 
-def _retry_policy(attempts: int) -> RetryPolicy:
-    # The activity names each delay itself; these serve where it could not, as when its worker was lost.
+async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
+    """The first of the partners whose breaker is open, or None; with `wait`, None once all let calls in."""
+    try:
+        finding: BreakerFinding = await workflow.execute_activity(
+            CHECK_BREAKER,
+            check,
+            result_type=BreakerFinding,
+            summary=summary,
+            start_to_close_timeout=timedelta(seconds=_CHECK_S),
+            retry_policy=_retry_policy(CallPolicy(_CHECK_S)),
+        )
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise asyncio.CancelledError from error
+        raise
+    return finding.open_at
+
+
+def _retry_policy(policy: CallPolicy) -> RetryPolicy:
     return RetryPolicy(
-        initial_interval=timedelta(seconds=settings().retry_base_s),
+        initial_interval=timedelta(seconds=policy.first_retry_s),
         backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=max(settings().retry_cap_s, settings().retry_base_s)),
-        maximum_attempts=attempts,
+        maximum_interval=timedelta(seconds=policy.longest_retry_s),
+        maximum_attempts=_UNLIMITED,
     )
 
 
-def _reason(error: FailureError, policy: CallPolicy) -> CallError:
+def _reason(error: FailureError) -> CallError:
     cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.details:
         return CallError.model_validate(cause.details[0])
-    return CallError(
-        code=PARTNER_UNAVAILABLE,
-        message=f"no answer within {policy.attempt_s:g} s",
-        attempts=policy.attempts,
-        final=False,
-    )
+    return CallError(code=PARTNER_UNAVAILABLE, message=str(cause), attempts=1, final=False)
 
 
 _SAVE_LOCALLY_S = 0.3

@@ -7,12 +7,21 @@ from typing import Literal
 
 from temporalio import workflow
 
-from workflows.calls import CallFailed, carry_out
+from workflows.calls import CallFailed, carry_out, check_breaker
 from workflows.progress import Progress
 from workflows.tasks import cancelled, together
 
 with workflow.unsafe.imports_passed_through():
-    from domain.partner import CallError, Partner, PartnerAnswer, PartnerCall, Verb
+    from domain.partner import (
+        PARTNER_UNAVAILABLE,
+        BreakerCheck,
+        CallError,
+        Partner,
+        PartnerAnswer,
+        PartnerCall,
+        Patience,
+        Verb,
+    )
     from domain.trip import Failure, StepError, StepStatus, TripOrder, TripStatus
 
 SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
@@ -46,6 +55,7 @@ class Saga:
         self._progress = progress
         self._to_compensate: list[Partner] = []
         self._operator_orders: dict[Partner, OperatorOrder] = {}
+        self._hold_patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
 
     def obey(self, partner: Partner, order: OperatorOrder) -> None:
         """An operator's order for a stuck step: try again at once, or take it as settled by hand."""
@@ -56,6 +66,7 @@ class Saga:
 
         Raises StepFailed; what was sent until then is left to `compensate`.
         """
+        await self._check_breakers()
         stays = [partner for partner in SIDE_BY_SIDE if partner in self._order.partners()]
         await together(self._hold(partner, self._order.body(partner)) for partner in stays)
         due = sum(self._amount(partner) for partner in stays)
@@ -100,11 +111,26 @@ class Saga:
             release.done() or self._progress.is_stuck(partner) for partner, release in releases.items()
         )
 
+    async def _check_breakers(self) -> None:
+        """Nothing is sent while a partner of the trip is known to be out."""
+        partners = self._order.partners()
+        check = BreakerCheck(partners=partners, wait=self._order.when_partner_down == "wait")
+        open_at = await check_breaker(check, summary=", ".join(partners))
+        if open_at is not None:
+            error = CallError(
+                code=PARTNER_UNAVAILABLE,
+                message=f"{open_at}: its breaker is open",
+                attempts=0,
+                final=False,
+            )
+            self._note_refusal(open_at, error)
+            raise StepFailed(open_at, error)
+
     async def _hold(self, partner: Partner, body: dict[str, object]) -> None:
         self._to_compensate.append(partner)  # before it is sent: its outcome may stay unknown
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
         try:
-            answer = await self._call(Verb.RESERVE, partner, body)
+            answer = await self._call(Verb.RESERVE, partner, self._hold_patience, body=body)
         except CallFailed as failed:
             self._note_refusal(partner, failed.error)
             raise StepFailed(partner, failed.error) from failed
@@ -118,9 +144,10 @@ class Saga:
 
     def _note_refusal(self, partner: Partner, error: CallError) -> None:
         status = StepStatus.UNKNOWN
-        if error.final:
+        if error.final or not error.attempts:
             status = StepStatus.FAILED
-            self._to_compensate.remove(partner)
+            if partner in self._to_compensate:
+                self._to_compensate.remove(partner)
         self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
 
     async def _hold_points(self, price: int) -> int:
@@ -156,14 +183,15 @@ class Saga:
 
     async def _see_through(self, verb: Verb, partner: Partner) -> None:
         """Call until it is through or settled by hand; only a refusal for good raises CallFailed."""
-        endless = False
+        patience, past_breaker = Patience.LIMITED, False
         try:
             while True:
-                call = asyncio.create_task(self._call(verb, partner, endless=endless))
+                call = asyncio.create_task(self._call(verb, partner, patience, past_breaker=past_breaker))
                 order = await self._done_or_ordered(partner, call)
                 if call.cancelled():
                     if order == "resolve":
                         return
+                    past_breaker = True
                     continue
                 error = call.exception()
                 if error is None:
@@ -171,7 +199,7 @@ class Saga:
                 if not isinstance(error, CallFailed) or error.error.final:
                     raise error
                 self._progress.stuck(partner, _shown(error.error))
-                endless = True
+                patience, past_breaker = Patience.ENDLESS, False
         finally:
             self._progress.freed(partner)
 
@@ -185,10 +213,16 @@ class Saga:
         return self._operator_orders.pop(partner, None)
 
     async def _call(
-        self, verb: Verb, partner: Partner, body: dict[str, object] | None = None, endless: bool = False
+        self,
+        verb: Verb,
+        partner: Partner,
+        patience: Patience,
+        *,
+        body: dict[str, object] | None = None,
+        past_breaker: bool = False,
     ) -> PartnerAnswer:
-        call = PartnerCall(key=self._trip_id, body=body)
-        return await carry_out(verb, partner, call, summary=self._summary(partner), endless=endless)
+        call = PartnerCall(key=self._trip_id, body=body, patience=patience, past_breaker=past_breaker)
+        return await carry_out(verb, partner, call, self._summary(partner))
 
     def _summary(self, partner: Partner) -> str:
         match partner:

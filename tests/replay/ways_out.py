@@ -1,18 +1,21 @@
 """Every way out of BookTrip, provoked on a real system: each gives the id of the trip that went it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from temporalio.client import Client
 
-from tests.traveller import Traveller, bench_order, order
+from tests.traveller import LOOK_EVERY_S, SETTLE_TIMEOUT_S, Traveller, bench_order, order
 
 ENVIRONMENT = {
     "TRIPS_RETRY_BASE_S": "0.05",
     "TRIPS_RETRY_CAP_S": "0.2",
     "TRIPS_RETRY_ATTEMPTS": "3",
     "TRIPS_HOLD_S": "4",
+    "TRIPS_BREAKER_MIN_CALLS": "10000",
+    "TRIPS_PROBE_INTERVAL_S": "3600",
 }
-"""Short waits, and holds that a slow payment outlasts."""
+"""Short waits, holds that a slow payment outlasts, and breakers that only an operator opens."""
 
 OUTLASTS_HOLDS_MS = 5000
 
@@ -130,6 +133,23 @@ async def confirm_stuck_then_through(traveller: Traveller, client: Client) -> st
     return await _ends(traveller, trip_id, "confirmed", mend="flight")
 
 
+async def breaker_open(traveller: Traveller, client: Client) -> str:
+    """A partner is known to be out: nothing is sent to anyone."""
+    await traveller.override_breaker("flight", "open")
+    trip_id = await _ended(traveller, order(), "failed")
+    await traveller.override_breaker("flight", None)
+    return trip_id
+
+
+async def breaker_waited_out(traveller: Traveller, client: Client) -> str:
+    """A partner is known to be out, and the traveller would rather wait."""
+    await traveller.override_breaker("tour", "open")
+    trip = await traveller.book(order(when_partner_down="wait"))
+    await _parked(client, trip["trip_id"])
+    await traveller.override_breaker("tour", None)
+    return await _ends(traveller, trip["trip_id"], "confirmed")
+
+
 WAYS_OUT: dict[str, WayOut] = {
     way.__name__: way
     for way in (
@@ -149,6 +169,8 @@ WAYS_OUT: dict[str, WayOut] = {
         release_stuck_then_retried,
         release_stuck_then_resolved,
         confirm_stuck_then_through,
+        breaker_open,
+        breaker_waited_out,
     )
 }
 
@@ -184,3 +206,14 @@ async def _stuck(traveller: Traveller, partner: str, verb: str, card_token: str)
 
 async def _operate(client: Client, trip_id: str, partner: str, what: str) -> None:
     await client.get_workflow_handle(trip_id).execute_update("operate", args=[partner, what])
+
+
+async def _parked(client: Client, trip_id: str) -> None:
+    """Returns once the trip's check of the breakers has been put off."""
+    handle = client.get_workflow_handle(trip_id)
+    async with asyncio.timeout(SETTLE_TIMEOUT_S):
+        while True:
+            pending = (await handle.describe()).raw_description.pending_activities
+            if any(a.activity_type.name == "check_breaker" and a.attempt > 1 for a in pending):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)

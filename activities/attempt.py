@@ -1,0 +1,86 @@
+"""Which attempt this is, and what the next one is told.
+
+An attempt that is put off, by an open breaker or a spent retry budget, sends nothing and does not count.
+The server counts all the same, and so what it counted too much is carried from one to the next.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from domain.partner import PARTNER_UNAVAILABLE, CallError, Partner
+
+LONGEST_PUT_OFF_S = 15.0
+"""A breaker may close ahead of its time, and who waits for it should learn of it."""
+
+
+class Carried(BaseModel):
+    """What one attempt leaves for the next, in the activity's heartbeat details."""
+
+    put_offs: int = 0
+    waiting_since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """`number` counts from 1 and leaves out what was put off; `is_first` is true once an activity."""
+
+    number: int
+    is_first: bool
+    carried: Carried
+
+    def waited_s(self) -> float:
+        """How long this call has now waited for its breaker without a break."""
+        if self.carried.waiting_since is None:
+            return 0.0
+        return (datetime.now(UTC) - self.carried.waiting_since).total_seconds()
+
+
+def current_attempt() -> Attempt:
+    """The attempt of the activity that is running."""
+    info = activity.info()
+    details = info.heartbeat_details
+    carried = Carried.model_validate(details[0]) if details else Carried()
+    return Attempt(number=info.attempt - carried.put_offs, is_first=info.attempt == 1, carried=carried)
+
+
+def gives_up(error: CallError) -> ApplicationError:
+    """The failure that ends the activity."""
+    return ApplicationError(error.message, error, type=error.code, non_retryable=True)
+
+
+def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
+    """The failure of one attempt; the next follows after `delay_s` seconds."""
+    activity.heartbeat(Carried(put_offs=attempt.carried.put_offs))
+    return _retryable(error, delay_s)
+
+
+def waits_for_breaker(error: CallError, attempt: Attempt, retry_in_s: float) -> ApplicationError:
+    """Put off until the breaker may let a call in, spread so that not all who wait come at once."""
+    longest = max(min(retry_in_s, LONGEST_PUT_OFF_S), 0.1)
+    since = attempt.carried.waiting_since or datetime.now(UTC)
+    activity.heartbeat(Carried(put_offs=attempt.carried.put_offs + 1, waiting_since=since))
+    return _retryable(error, random.uniform(longest, 1.5 * longest))
+
+
+def waits_for_budget(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
+    """Put off until the retry budget may have room, by a delay that is jittered already."""
+    activity.heartbeat(Carried(put_offs=attempt.carried.put_offs + 1))
+    return _retryable(error, delay_s)
+
+
+def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
+    """The partner could not be reached, and what it was sent may or may not have taken effect."""
+    return CallError(
+        code=PARTNER_UNAVAILABLE, message=f"{partner}: {message}", attempts=attempts, final=False
+    )
+
+
+def _retryable(error: CallError, delay_s: float) -> ApplicationError:
+    return ApplicationError(
+        error.message, error, type=error.code, next_retry_delay=timedelta(seconds=delay_s)
+    )
