@@ -1,6 +1,6 @@
 """The hotel partner's database: how it is reached, its collections and its sample data.
 
-`hotels` has a document a hotel, `nights` one a hotel and night with its counters, `stays` one a
+`hotels` has a document a hotel, `nights` one a hotel and night with price and counters, `stays` one a
 reservation. No document grows with the number of reservations.
 """
 
@@ -68,8 +68,6 @@ async def prepare(client: Client) -> Database:
     )
     await database.stays.create_index([("status", ASCENDING), ("_id", ASCENDING)], name="status")
     await database.hotels.bulk_write([_added(*hotel) for hotel in HOTELS.items()], ordered=False)
-    # A transaction is safest where the collections it writes to exist.
-    await database.nights.create_index("hotel_id", name="hotel")
     return database
 
 

@@ -1,5 +1,6 @@
 """The documents of the hotel partner and the expressions that read and change them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,16 +13,15 @@ from partners.store import Reservation, Status
 CONFIRM = [{"$set": {"status": Status.CONFIRMED, "confirmed_at": "$$NOW"}}]
 
 
-def new_stay(key: str, body: HotelStay, hotel: Document) -> Document:
+def new_stay(key: str, body: HotelStay, nights: Sequence[Document]) -> Document:
     """The document of a new hold under `key`, all but its expiry."""
-    nights = body.nights()
     return {
         "_id": key,
         "status": Status.HELD,
         "reference": new_reference("HOTEL"),
-        "amount_minor": hotel["price_minor"] * len(nights) * body.rooms,
-        "currency": hotel["currency"],
-        "nights": nights,
+        "amount_minor": sum(night["price_minor"] for night in nights) * body.rooms,
+        "currency": nights[0]["currency"],
+        "nights": body.nights(),
         "rooms": body.rooms,
         "body": body.model_dump(mode="json"),
     }
@@ -35,11 +35,13 @@ def insert_unless_known(stay: Document, hold_s: float) -> list[dict[str, Any]]:
 
 
 def new_night(night: str, hotel: Document) -> Document:
-    """The counters of a night that nobody has held a room of: total = free + held + confirmed."""
+    """A night that nobody has held a room of: its price and counters, total = free + held + confirmed."""
     return {
         "_id": night,
         "hotel_id": hotel["_id"],
         "date": night.removeprefix(f"{hotel['_id']}/"),
+        "price_minor": hotel["price_minor"],
+        "currency": hotel["currency"],
         "total": hotel["rooms"],
         "free": hotel["rooms"],
         "held": 0,

@@ -33,8 +33,11 @@ QUEUES = 64
 MAX_CONFLICT_WAIT_S = 0.05
 
 
-class NightsMissing(Exception):
-    """A night of the stay has no document yet."""
+def sold_out(body: HotelStay) -> Refused:
+    """The refusal of a stay that one of its nights has no room for."""
+    return Refused(
+        Code.SOLD_OUT, f"{body.hotel_id} has fewer than {body.rooms} rooms left on a night of the stay"
+    )
 
 
 class HotelStore:
@@ -49,16 +52,15 @@ class HotelStore:
     async def hold(self, key: str, body: HotelStay) -> tuple[Reservation, bool]:
         """As Store.hold."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            hotel = await self._hotels.find_one({"_id": body.hotel_id})
-            if hotel is None:
-                return await self._repeat_elsewhere(key, body), False
-            stay = new_stay(key, body, hotel)
-            async with self._turn(stay["nights"]):
-                try:
-                    return await self._transact(partial(self._hold, stay))
-                except NightsMissing:
-                    await self._add_nights(stay["nights"], hotel)
-                    return await self._transact(partial(self._hold, stay))
+            names = body.nights()
+            async with self._turn(names):
+                nights = await self._read_nights(body.hotel_id, names)
+                if not nights:
+                    return await self._repeat_or(Refused(Code.NOT_FOUND, "there is no such hotel"), key, body)
+                if any(night["free"] < body.rooms for night in nights):
+                    # Answered without a transaction, so that a crowd after the last room moves on.
+                    return await self._repeat_or(sold_out(body), key, body)
+                return await self._transact(partial(self._hold, new_stay(key, body, nights), body))
 
     async def confirm(self, key: str) -> Reservation:
         """As Store.confirm."""
@@ -131,17 +133,29 @@ class HotelStore:
         assert found is not None
         return found
 
-    async def _repeat_elsewhere(self, key: str, body: HotelStay) -> Reservation:
+    async def _read_nights(self, hotel_id: str, names: Sequence[str]) -> Sequence[Document]:
+        """The nights' documents, made where they are missing; none where there is no such hotel."""
+        wanted = {"_id": {"$in": names}}
+        found = await self._nights.find(wanted).to_list()
+        if len(found) == len(names):
+            return found
+        hotel = await self._hotels.find_one({"_id": hotel_id})
+        if hotel is None:
+            return []
+        for name in names:
+            made = {"$setOnInsert": new_night(name, hotel)}
+            await self._nights.update_one({"_id": name}, made, upsert=True)
+        return await self._nights.find(wanted).to_list()
+
+    async def _repeat_or(self, refusal: Refused, key: str, body: HotelStay) -> tuple[Reservation, bool]:
         known = await self._find(key)
         if known is None:
-            raise Refused(Code.NOT_FOUND, f"there is no hotel {body.hotel_id}")
-        return repeated(reservation(known, await self._now()), same_body=False)
+            raise refusal
+        return await self._repeat(known, body), False
 
-    async def _add_nights(self, nights: Iterable[str], hotel: Document) -> None:
-        for night in nights:
-            await self._nights.update_one(
-                {"_id": night}, {"$setOnInsert": new_night(night, hotel)}, upsert=True
-            )
+    async def _repeat(self, known: Document, body: HotelStay) -> Reservation:
+        same = known.get("body") == body.model_dump(mode="json")
+        return repeated(reservation(known, await self._now()), same)
 
     async def _expire_all(self) -> None:
         while await self.expire_due():
@@ -172,28 +186,24 @@ class HotelStore:
                     # Two upserts of one key: the loser starts over and finds the winner's document.
                     await asyncio.sleep(random.uniform(0, MAX_CONFLICT_WAIT_S))
 
-    async def _hold(self, stay: Document, session: AsyncClientSession) -> tuple[Reservation, bool]:
+    async def _hold(
+        self, stay: Document, body: HotelStay, session: AsyncClientSession
+    ) -> tuple[Reservation, bool]:
         made = await self._stays.update_one(
             {"_id": stay["_id"]}, insert_unless_known(stay, self._hold_s), upsert=True, session=session
         )
         found = await self._read(stay["_id"], session)
         if made.upserted_id is None:
-            known = reservation(found, await self._now())
-            return repeated(known, found.get("body") == stay["body"]), False
-        await self._take(stay["nights"], stay["rooms"], session)
-        return reservation(found), True
-
-    async def _take(self, nights: Sequence[str], rooms: int, session: AsyncClientSession) -> None:
-        wanted = {"_id": {"$in": nights}}
-        roomy = wanted | {"free": {"$gte": rooms}}
+            return await self._repeat(found, body), False
+        names, rooms = stay["nights"], stay["rooms"]
         taken = await self._nights.update_many(
-            roomy, {"$inc": {"free": -rooms, "held": rooms}}, session=session
+            {"_id": {"$in": names}, "free": {"$gte": rooms}},
+            {"$inc": {"free": -rooms, "held": rooms}},
+            session=session,
         )
-        if taken.matched_count == len(nights):
-            return
-        if await self._nights.count_documents(wanted, session=session) < len(nights):
-            raise NightsMissing
-        raise Refused(Code.SOLD_OUT, f"fewer than {rooms} rooms are left on one of the {len(nights)} nights")
+        if taken.matched_count < len(names):
+            raise sold_out(body)
+        return reservation(found), True
 
     async def _move(self, stay: Document, source: str, target: str, session: AsyncClientSession) -> None:
         rooms = stay["rooms"]

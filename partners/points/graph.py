@@ -47,7 +47,7 @@ ADD_MEMBERS = """
 UNWIND $members AS sample
 MERGE (household:Household {id: sample.household})
 MERGE (member:Member {id: sample.id})
-ON CREATE SET member.balance = sample.balance, member.held = 0
+ON CREATE SET member.balance = sample.balance, member.opening = sample.balance, member.held = 0
 MERGE (member)-[:IN]->(household)
 """
 
@@ -73,8 +73,8 @@ class Graph:
     async def now_ms(self) -> int:
         """The engine's clock, in milliseconds.
 
-        Queries get it as a parameter: the engine's log keeps short queries as they were sent, and one
-        that read the clock itself would come to another end when the log is played back.
+        Queries get it as a parameter. The engine's log keeps short queries as they were sent, and a query
+        without a clock of its own comes to the same end when the log is played back.
         """
         seconds, microseconds = await self.redis.time()
         return int(seconds * 1000 + microseconds // 1000)

@@ -11,11 +11,19 @@ from fastapi.responses import JSONResponse
 from partners.points.graph import CALL_TIMEOUT_S, connected, prepare
 from partners.points.store import MemberPoints, PointsStore
 from wire.fields import Identifier
+from wire.paging import Cursor, Limit, Page, page, read_cursor
 from wire.problems import documented, problem
 
 
 def _audit(store: PointsStore) -> APIRouter:
     router = APIRouter()
+
+    @router.get("/members", responses=documented(401, 422, 503))
+    async def members(limit: Limit = 50, cursor: Cursor = None) -> Page[MemberPoints]:
+        """All members in the order of their ids."""
+        after = read_cursor(cursor, parts=1)
+        found = await store.members(limit + 1, after[0] if after else None)
+        return page(found, limit, lambda member: [member.member_id])
 
     @router.get("/members/{member_id}", response_model=MemberPoints, responses=documented(401, 404, 422, 503))
     async def member(member_id: Annotated[Identifier, Path()]) -> MemberPoints | JSONResponse:

@@ -77,4 +77,11 @@ LIST_OF_STATUS = (
     + "ORDER BY known.key LIMIT $limit"
 )
 
-MEMBER = "MATCH (member:Member {id: $member_id}) RETURN member.balance, member.held"
+MEMBER = """
+MATCH (member:Member {id: $member_id}) RETURN member.id, member.balance, member.held, member.opening
+"""
+
+MEMBERS = """
+MATCH (member:Member) WHERE member.id > $after
+RETURN member.id, member.balance, member.held, member.opening ORDER BY member.id LIMIT $limit
+"""

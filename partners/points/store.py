@@ -16,11 +16,20 @@ SWEEP_BATCH = 500
 
 
 class MemberPoints(BaseModel):
-    """A member's points; `held` is the part of `balance` that open holds have."""
+    """A member's points; `held` is the part of `balance` that open holds have.
+
+    `opening` is what the member began with: what is missing from it has been redeemed.
+    """
 
     member_id: str
     balance: int
     held: int
+    opening: int
+
+
+def _member(row: Row) -> MemberPoints:
+    member_id, balance, held, opening = row
+    return MemberPoints(member_id=member_id, balance=balance, held=held, opening=opening)
 
 
 def _reservation(row: Row) -> Reservation:
@@ -97,7 +106,13 @@ class PointsStore:
         """The member's points; None where there is no such member."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
             rows = await self._read(queries.MEMBER, member_id=member_id)
-        return MemberPoints(member_id=member_id, balance=rows[0][0], held=rows[0][1]) if rows else None
+        return _member(rows[0]) if rows else None
+
+    async def members(self, limit: int, after: str | None) -> Sequence[MemberPoints]:
+        """At most `limit` members in the order of their ids, those after the id `after`."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            rows = await self._read(queries.MEMBERS, limit=limit, after=after or "")
+        return [_member(row) for row in rows]
 
     async def ping(self) -> None:
         """As Store.ping."""
