@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: up demo test histories
+.PHONY: up demo test audit bench histories screenshot lock
 
 up: $(STAMP)
 	@exec $(BIN)/python -m stack
@@ -23,3 +23,17 @@ $(STAMP): requirements-dev.lock
 
 histories: $(STAMP)
 	@exec $(BIN)/python -m tests.replay.record
+
+audit: $(STAMP)
+	@exec $(BIN)/python -m audit
+
+bench: $(STAMP)
+	@exec $(BIN)/python -m bench.backoff
+
+screenshot: $(STAMP)
+	@exec $(BIN)/python docs/pictures/take_screenshot.py
+
+# Needs uv; run it after a change of the dependencies in pyproject.toml.
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --prerelease if-necessary-or-explicit -q -o requirements.lock
+	uv pip compile pyproject.toml --extra embedded --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --prerelease if-necessary-or-explicit -q -o requirements-dev.lock

@@ -1,10 +1,11 @@
 """`python docs/pictures/take_screenshot.py` books the example trip on a system of its own and takes
-temporal-ui.png: the trip in Temporal's UI.
+temporal-ui.png: the trip in Temporal's UI. Prints the trip.
 
 Needs a Chromium at CHROMIUM (/usr/bin/chromium, Debian's, if not set).
 """
 
 import asyncio
+import json
 import os
 import sys
 import tempfile
@@ -26,7 +27,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 VIEW: ViewportSize = {"width": 1500, "height": 1500}
 MENU_WIDTH = 256
-MARGIN = 24
+HEADER_HEIGHT = 104
 WAIT_S = 10
 DRAWN_TIMEOUT_MS = 30_000
 
@@ -50,18 +51,18 @@ def order() -> dict[str, Any]:
     }
 
 
-async def booked(api: str) -> str:
-    """Book the trip; its page in Temporal's UI."""
+async def booked(api: str) -> dict[str, Any]:
+    """Book the trip; the trip, confirmed."""
     headers = {"Prefer": f"wait={WAIT_S}"}
     timeout = aiohttp.ClientTimeout(total=WAIT_S + 5)
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
         http.post(f"{api}/trips", json=order(), headers=headers) as answer,
     ):
-        trip = await answer.json()
+        trip: dict[str, Any] = await answer.json()
     if trip.get("status") != "confirmed":
         raise RuntimeError(f"the trip was not confirmed: {trip}")
-    return str(trip["links"]["temporal_ui"])
+    return trip
 
 
 async def photograph(url: str) -> None:
@@ -78,21 +79,17 @@ async def photograph(url: str) -> None:
 
 async def _drawn(page: Page) -> FloatRect:
     """Wait for the timeline, oldest first; what to show: all beside the menu, down to the timeline's end."""
-    last = page.get_by_text("confirm_payment").first
+    last = page.get_by_text("confirm_points").first
     await last.wait_for(timeout=DRAWN_TIMEOUT_MS)
-    await page.get_by_role("button", name="Descending").click()
+    await page.get_by_role("button", name="Descending").click(timeout=DRAWN_TIMEOUT_MS)
     await page.get_by_role("button", name="Ascending").wait_for(timeout=DRAWN_TIMEOUT_MS)
     await last.wait_for(timeout=DRAWN_TIMEOUT_MS)
-    box = (
-        await page.locator("svg")
-        .filter(has_text="confirm_payment")
-        .last.bounding_box(timeout=DRAWN_TIMEOUT_MS)
-    )
+    box = await page.locator(".canvas").last.bounding_box(timeout=DRAWN_TIMEOUT_MS)
     if box is None:
         raise RuntimeError("the timeline is not on the page")
-    bottom = min(box["y"] + box["height"] + MARGIN, VIEW["height"])
-    top = 64
-    return {"x": MENU_WIDTH, "y": top, "width": VIEW["width"] - MENU_WIDTH, "height": bottom - top}
+    height = min(box["y"] + box["height"], VIEW["height"]) - HEADER_HEIGHT
+    width = VIEW["width"] - MENU_WIDTH
+    return {"x": MENU_WIDTH, "y": HEADER_HEIGHT, "width": width, "height": height}
 
 
 async def main() -> None:
@@ -100,8 +97,9 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trips-picture-", ignore_cleanup_errors=True) as place:
         system = System(Path(place) / "data", free_ports())
         async with running(system, lambda _name, _line: None, stop_event()):
-            await photograph(await booked(system.url(system.ports.api_port)))
-    print(PICTURE)
+            trip = await booked(system.url(system.ports.api_port))
+            await photograph(trip["links"]["temporal_ui"])
+    print(json.dumps(trip, indent=2))
 
 
 if __name__ == "__main__":
