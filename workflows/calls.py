@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         activity_name,
     )
     from domain.settings import settings
-    from domain.trip import Trip
+    from domain.trip import FINAL_STATUSES, Trip
 
 SAVE_TRIP = "save_trip"
 CHECK_BREAKER = "check_breaker"
@@ -133,7 +133,26 @@ _SAVE_ATTEMPT_S = 6.0
 
 
 async def save_trip(trip: Trip, version: int) -> None:
-    """Write the trip's record: at once from the worker at hand, else as an activity until it is written."""
+    """Write the trip's record: from the worker at hand where it can, else as an activity until done.
+
+    A final status is never overwritten, and so it is never written from within a workflow task: the task
+    might be rejected, run again with other messages, and end otherwise. Scheduling an activity makes all
+    that led to it durable.
+    """
+    if trip.status not in FINAL_STATUSES and await _saved_at_hand(trip, version):
+        return
+    await workflow.execute_activity(
+        SAVE_TRIP,
+        args=[trip, version],
+        summary=trip.status.value,
+        start_to_close_timeout=timedelta(seconds=_SAVE_ATTEMPT_S),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+        ),
+    )
+
+
+async def _saved_at_hand(trip: Trip, version: int) -> bool:
     try:
         await workflow.execute_local_activity(
             SAVE_TRIP,
@@ -143,12 +162,5 @@ async def save_trip(trip: Trip, version: int) -> None:
             retry_policy=RetryPolicy(maximum_attempts=1),
         )
     except FailureError:
-        await workflow.execute_activity(
-            SAVE_TRIP,
-            args=[trip, version],
-            summary=trip.status.value,
-            start_to_close_timeout=timedelta(seconds=_SAVE_ATTEMPT_S),
-            retry_policy=RetryPolicy(
-                initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
-            ),
-        )
+        return False
+    return True

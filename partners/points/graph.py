@@ -51,6 +51,15 @@ ON CREATE SET member.balance = sample.balance, member.opening = sample.balance, 
 MERGE (member)-[:IN]->(household)
 """
 
+# A query that is planned before a property's name is known reads it as null, also when it runs after the
+# first write of it. So every name is made known before any query uses it.
+NAME_PROPERTIES = """
+CREATE (known:Named {
+    key: '', status: '', reference: '', amount_minor: 0, currency: '', expires_at: 0, member_id: '',
+    redeem: 0, id: '', balance: 0, opening: 0, held: 0})-[:DRAWS {points: 0}]->(known)
+"""
+FORGET_NAMED = "MATCH (known:Named) DELETE known"
+
 Row = list[Any]
 
 
@@ -102,6 +111,8 @@ async def connected(engine_url: str) -> AsyncIterator[Graph]:
 
 async def prepare(graph: Graph) -> None:
     """Add the indexes and members that are missing; a member that is there is left as it is."""
+    await graph.write(NAME_PROPERTIES, {})
+    await graph.write(FORGET_NAMED, {})
     for label, fields in INDEXES.items():
         for field in fields:
             await _add_index(graph, label, field)

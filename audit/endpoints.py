@@ -1,0 +1,70 @@
+"""Where everything that the audit reads is."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from domain.partner import Partner
+from domain.settings import Settings, settings
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """`temporal` is an address, or None for that of the TEMPORAL_* environment; tokens go to partners."""
+
+    database_url: str
+    partners: Mapping[Partner, str]
+    temporal: str | None = None
+    tokens: Mapping[Partner, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of_system(cls, described: Mapping[str, Any]) -> "Endpoints":
+        """Those of an embedded system, in the words of its `stack.json`. Raises KeyError."""
+        return cls(
+            database_url=described["database_url"],
+            partners={partner: described["partners"][partner.value] for partner in Partner},
+            temporal=described["temporal"],
+            tokens=_tokens(settings()),
+        )
+
+    @classmethod
+    def of_settings(cls, config: Settings) -> "Endpoints":
+        """Those of the environment."""
+        return cls(
+            database_url=config.database_url,
+            partners={partner: config.partner_url(partner) for partner in Partner},
+            tokens=_tokens(config),
+        )
+
+
+def _tokens(config: Settings) -> dict[Partner, str]:
+    return {partner: token for partner in Partner if (token := config.partner_token(partner))}
+
+
+def find_endpoints() -> Endpoints:
+    """Those of the embedded system in `$TRIPS_DATA_DIR`, where one has been; else those of the environment.
+
+    What the environment names stands before either. Raises ValueError where `stack.json` is unreadable.
+    """
+    config = settings()
+    named = Endpoints.of_settings(config)
+    path = Path(os.environ.get("TRIPS_DATA_DIR") or ".data") / "run" / "stack.json"
+    if not path.exists():
+        return named
+    try:
+        system = Endpoints.of_system(json.loads(path.read_text()))
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not readable: {error!r}") from error
+    given = config.model_fields_set
+    return Endpoints(
+        database_url=named.database_url if "database_url" in given else system.database_url,
+        partners={
+            partner: (named if f"{partner.value}_url" in given else system).partners[partner]
+            for partner in Partner
+        },
+        temporal=os.environ.get("TEMPORAL_ADDRESS") or system.temporal,
+        tokens=named.tokens,
+    )

@@ -1,0 +1,178 @@
+"""Checks of each trip's record against its partners."""
+
+from audit.facts import ACTIVE, Facts, SeenReservation, StepFact, TripFact
+from audit.tally import Check, Tally
+from domain.partner import Partner, ReservationStatus
+from domain.trip import StepStatus, TripStatus
+
+_LOOK_FIRST = "see the trip's history in Temporal for what was booked, then"
+_UNDONE = frozenset({StepStatus.PENDING, StepStatus.RELEASED, StepStatus.FAILED})
+
+_BEHIND = {
+    StepStatus.HELD: frozenset(ReservationStatus),
+    StepStatus.CONFIRMED: frozenset({ReservationStatus.CONFIRMED, ReservationStatus.RELEASED}),
+}
+"""Where a reservation can stand once an unfinished trip's record says this of its step: the partner is
+never behind the record."""
+
+
+def _owes_nothing(partner: Partner, step: StepFact) -> bool:
+    """Whether nothing was left to pay, so that the payment was never called."""
+    return partner is Partner.PAYMENT and step.amount_minor == 0 and step.reference is None
+
+
+def _records(facts: Facts, tally: Tally) -> None:
+    tally.judged = len(facts.trips) + len(facts.unreadable)
+    for trip_id, problem in facts.unreadable.items():
+        tally.wrong(trip_id, problem, "restore the row of `trips` from a backup or from Temporal's history")
+    for trip in facts.trips.values():
+        if trip.status is not trip.shown_status:
+            problem = f"column `status` says {trip.status}, the trip itself {trip.shown_status}"
+            tally.wrong(trip.trip_id, problem, f"{_LOOK_FIRST} set both to how the trip ended")
+
+
+def _parts(facts: Facts, tally: Tally) -> None:
+    for trip in facts.settled:
+        if trip.status is TripStatus.CONFIRMED:
+            tally.judged += 1
+            for partner in trip.ordered:
+                problem = _missing(trip, partner, facts.reservation(partner, trip.trip_id))
+                if problem:
+                    tally.wrong(trip.trip_id, problem, _rebook(trip, partner), partner)
+
+
+def _missing(trip: TripFact, partner: Partner, found: SeenReservation | None) -> str | None:
+    step = trip.steps.get(partner)
+    if step is None:
+        return f"the trip is confirmed, but its record has no step for the {partner} that was ordered"
+    if _owes_nothing(partner, step):
+        return None
+    if found is None:
+        return f"the trip is confirmed, but {partner} has no reservation of it"
+    if found.status is not ReservationStatus.CONFIRMED:
+        return f"the trip is confirmed, but its reservation at {partner} is {found.status}"
+    return None
+
+
+def _rebook(trip: TripFact, partner: Partner) -> str:
+    return (
+        f"book the {partner} part by hand under another key and note its reference in the record, "
+        f"or cancel and refund the trip: DELETE /reservations/{trip.trip_id} at each of its partners"
+    )
+
+
+def _parts_agree(facts: Facts, tally: Tally) -> None:
+    for trip in facts.settled:
+        if trip.status is TripStatus.CONFIRMED:
+            tally.judged += 1
+            for partner, step in trip.steps.items():
+                found = facts.reservation(partner, trip.trip_id)
+                if found and (found.reference, found.amount_minor) != (step.reference, step.amount_minor):
+                    problem = (
+                        f"the record has {step.reference} at {step.amount_minor}, "
+                        f"{partner} has {found.reference} at {found.amount_minor}"
+                    )
+                    remedy = f"{_LOOK_FIRST} set the step's reference and amount to those booked"
+                    tally.wrong(trip.trip_id, problem, remedy, partner)
+
+
+def _totals(facts: Facts, tally: Tally) -> None:
+    for trip in facts.settled:
+        if trip.status is not TripStatus.CONFIRMED:
+            continue
+        tally.judged += 1
+        parts = sum(s.amount_minor or 0 for p, s in trip.steps.items() if p is not Partner.PAYMENT)
+        paid = trip.steps[Partner.PAYMENT].amount_minor if Partner.PAYMENT in trip.steps else None
+        if not parts == trip.total_minor == paid:
+            problem = f"the parts sum to {parts}, the total is {trip.total_minor}, {paid} was paid"
+            tally.wrong(trip.trip_id, problem, "refund or charge the difference, then correct the record")
+
+
+def _nothing_left(facts: Facts, tally: Tally) -> None:
+    for trip in facts.settled:
+        if trip.status is TripStatus.CONFIRMED:
+            continue
+        tally.judged += 1
+        for partner in Partner:
+            found = facts.reservation(partner, trip.trip_id)
+            if found and found.status in ACTIVE:
+                what = "charge" if partner is Partner.PAYMENT else "reservation"
+                problem = (
+                    f"the trip is {trip.status}, but a {what} of it is still {found.status} at {partner}"
+                )
+                remedy = f"DELETE /reservations/{trip.trip_id} at {partner}"
+                tally.wrong(trip.trip_id, problem, remedy, partner)
+
+
+def _steps(facts: Facts, tally: Tally) -> None:
+    for trip in (*facts.settled, *facts.unfinished):
+        tally.judged += 1
+        for partner, step in trip.steps.items():
+            problem = _contradiction(trip, partner, step, facts.reservation(partner, trip.trip_id))
+            if problem:
+                remedy = f"compare GET /reservations/{trip.trip_id} at {partner} with the trip's history, "
+                tally.wrong(trip.trip_id, problem, remedy + "then correct the step in the record", partner)
+
+
+def _contradiction(
+    trip: TripFact, partner: Partner, step: StepFact, found: SeenReservation | None
+) -> str | None:
+    if _owes_nothing(partner, step):
+        if found and found.status in ACTIVE:
+            return f"nothing was to be paid, but {partner} has {found.status} {found.amount_minor}"
+        return None
+    if not trip.is_final:
+        return _behind(partner, step, found)
+    sound = (
+        step.status is StepStatus.CONFIRMED if trip.status is TripStatus.CONFIRMED else step.status in _UNDONE
+    )
+    return None if sound else f"the trip is {trip.status}, but its step says {step.status}"
+
+
+def _behind(partner: Partner, step: StepFact, found: SeenReservation | None) -> str | None:
+    possible = _BEHIND.get(step.status)
+    if possible is None:
+        return None
+    if found is None:
+        return f"the step says {step.status}, but {partner} does not know the key"
+    if found.status not in possible:
+        return f"the step says {step.status}, but {partner} says {found.status}"
+    if found.reference != step.reference:
+        return f"the step says {step.reference}, but {partner} says {found.reference}"
+    return None
+
+
+def _orphans(facts: Facts, tally: Tally) -> None:
+    for partner, partner_facts in facts.partners.items():
+        for key in partner_facts.every_key():
+            found = partner_facts.after.get(key) or partner_facts.before[key]
+            if found.status not in ACTIVE:
+                continue
+            problem = _orphaned(facts, partner, key)
+            if partner_facts.moved(key):
+                tally.moving += [key] if problem else []
+                continue
+            tally.judged += 1
+            if problem:
+                remedy = f"find out who made it; if nobody needs it, DELETE /reservations/{key} at {partner}"
+                tally.wrong(key, f"{found.status} at {partner}, but {problem}", remedy, partner)
+
+
+def _orphaned(facts: Facts, partner: Partner, key: str) -> str | None:
+    if not facts.has_record(key):
+        return "the record has no such trip"
+    trip = facts.trips.get(key)
+    if trip and partner not in trip.ordered:
+        return f"the trip did not order the {partner}"
+    return None
+
+
+TRIP_CHECKS = (
+    Check("record_unsound", "each trip's record is readable and of one status", _records),
+    Check("part_missing", "each confirmed trip has every part confirmed at its partner", _parts),
+    Check("part_differs", "each confirmed part has the partner's reference and amount", _parts_agree),
+    Check("total_wrong", "each confirmed trip's parts sum to what was paid", _totals),
+    Check("left_behind", "no failed or cancelled trip has a hold or charge left", _nothing_left),
+    Check("step_contradicted", "no step in the record is contradicted by its partner", _steps),
+    Check("without_trip", "each reservation held or confirmed belongs to a trip that ordered it", _orphans),
+)

@@ -1,0 +1,84 @@
+"""Checks of Temporal's view against the record."""
+
+from datetime import timedelta
+
+from audit.facts import Facts, TripFact, WorkflowState
+from audit.tally import Check, Tally
+from domain.trip import TripStatus
+
+OVERDUE = timedelta(minutes=10)
+"""How long after its deadline a trip may still be on its way back before somebody should look."""
+
+CLOSING = timedelta(minutes=2)
+"""How long a workflow may go on after the record has the trip's end."""
+
+
+def _ended(facts: Facts, tally: Tally) -> None:
+    for trip in facts.unfinished:
+        state = facts.workflows.get(trip.trip_id)
+        if state is None:
+            continue
+        tally.judged += 1
+        if state is WorkflowState.MISSING and trip.started:
+            problem = f"the trip is {trip.status} and was started, but Temporal has no workflow of it"
+            tally.wrong(trip.trip_id, problem, _start_again(trip))
+        elif state not in (WorkflowState.RUNNING, WorkflowState.MISSING):
+            problem = f"the trip is {trip.status}, but its workflow is {state}: nobody carries it to an end"
+            tally.wrong(trip.trip_id, problem, _reset(trip))
+
+
+def _start_again(trip: TripFact) -> str:
+    return (
+        "let the front door start it again, which is safe to repeat at the partners: "
+        f"set started_at to null and version to 0 in its row of `trips`, {trip.trip_id}"
+    )
+
+
+def _reset(trip: TripFact) -> str:
+    return (
+        "let it go on from where it was: temporal workflow reset --type LastWorkflowTask "
+        f"--reason audit --workflow-id {trip.trip_id}"
+    )
+
+
+def _still_running(facts: Facts, tally: Tally) -> None:
+    for trip in facts.settled:
+        tally.judged += 1
+        late = facts.now - trip.updated_at > CLOSING
+        if late and facts.workflows.get(trip.trip_id) is WorkflowState.RUNNING:
+            problem = f"the record says {trip.status}, but its workflow still runs"
+            remedy = "see in Temporal what the workflow waits for; if the record is wrong, correct it"
+            tally.wrong(trip.trip_id, problem, remedy)
+
+
+def _recorded(facts: Facts, tally: Tally) -> None:
+    tally.judged = len(facts.workflows)
+    for workflow_id, state in facts.workflows.items():
+        if not facts.has_record(workflow_id):
+            problem = f"a workflow BookTrip is {state}, but the record has no such trip"
+            remedy = (
+                f"GET /reservations/{workflow_id} at each partner, release what is left, then terminate "
+                "the workflow if it runs; or restore the row from a backup"
+            )
+            tally.wrong(workflow_id, problem, remedy)
+
+
+def _overdue(facts: Facts, tally: Tally) -> None:
+    for trip in facts.unfinished:
+        running = facts.workflows.get(trip.trip_id) is WorkflowState.RUNNING
+        if not running or trip.status is TripStatus.NEEDS_ATTENTION:
+            continue
+        tally.judged += 1
+        deadline = trip.accepted_at + timedelta(seconds=trip.deadline_s)
+        if facts.now - deadline > OVERDUE:
+            problem = f"the trip is still {trip.status}; its deadline was {deadline:%Y-%m-%d %H:%M:%S} UTC"
+            remedy = "see in Temporal which call is pending, and whether workers run and its partner answers"
+            tally.wrong(trip.trip_id, problem, remedy)
+
+
+WORKFLOW_CHECKS = (
+    Check("workflow_ended", "no trip that is not final has lost its workflow", _ended),
+    Check("workflow_running", "no trip that is final has a workflow that goes on", _still_running),
+    Check("without_record", "each workflow has a trip in the record", _recorded),
+    Check("overdue", "no trip is under way long past its deadline", _overdue),
+)

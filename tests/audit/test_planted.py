@@ -1,0 +1,118 @@
+"""Every kind of discrepancy, planted in a running system: found, and nothing else; gone when repaired."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from audit.judge import CHECKS
+from audit.run import AuditError, audit
+from domain.partner import Partner
+from tests.audit.ground import Ground, ground_of
+from tests.audit.plants import PLANTS
+from tests.conftest import ROOT, SHARED, running_system
+from tests.traveller import bench_order
+
+DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
+
+
+@pytest.fixture(scope="module")
+async def ground() -> AsyncIterator[Ground]:
+    """A system of these tests' own, so that what is planted here spoils nothing elsewhere."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
+        running_system(Path(place) / "data", SHARED) as system,
+    ):
+        async with ground_of(system) as found:
+            yield found
+
+
+@pytest.mark.parametrize("name", PLANTS)
+async def test_planted_is_found_and_nothing_else(ground: Ground, name: str) -> None:
+    async with PLANTS[name](ground) as expected:
+        assert await ground.found() == expected
+    assert await ground.found() == set()
+
+
+async def test_a_one_sided_ledger_is_found(ground: Ground) -> None:
+    """The bundled ledger cannot be one-sided by construction, so one is served in its place."""
+    honest = ground.system.partners["payment"]
+
+    async def pass_on(request: web.Request) -> web.Response:
+        async with ground.http.get(honest + request.path_qs) as answer:
+            body = await answer.read()
+        if request.path == "/ledger":
+            body = re.sub(rb'("cards","currency":"JPY","balance_minor":)-?\d+', rb"\g<1>1", body)
+        return web.Response(body=body, content_type="application/json")
+
+    await ground.confirmed()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", pass_on)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        partners = {**ground.endpoints().partners, Partner.PAYMENT: f"http://127.0.0.1:{port}"}
+        found = await ground.found(replace(ground.endpoints(), partners=partners))
+    finally:
+        await runner.cleanup()
+    assert found == {("ledger_unbalanced", "JPY")}
+
+
+async def test_the_command_says_what_is_wrong_and_how_to_mend_it(ground: Ground) -> None:
+    async with PLANTS["a charge left"](ground) as expected:
+        [(code, trip_id)] = expected
+        spoilt = run_command(ground)
+    clean = run_command(ground)
+    assert (spoilt.returncode, clean.returncode) == (1, 0), spoilt.stderr + clean.stderr
+    assert f"{code}: payment {trip_id}" in spoilt.stdout
+    assert f"remedy: DELETE /reservations/{trip_id} at payment" in spoilt.stdout
+    assert all(check.what in clean.stdout for check in CHECKS)
+
+
+async def test_nothing_answers(ground: Ground) -> None:
+    nowhere = replace(ground.endpoints(), temporal="127.0.0.1:1")
+    with pytest.raises(AuditError, match=re.escape("Temporal at 127.0.0.1:1")):
+        await audit(nowhere)
+
+
+async def test_traffic_is_not_taken_for_wrong_and_hides_nothing_wrong(ground: Ground) -> None:
+    async with PLANTS["a charge left"](ground) as expected, asyncio.TaskGroup() as group:
+        traffic = [group.create_task(book_some(ground, decline)) for decline in (False, True, False)]
+        looks = 0
+        while not all(task.done() for task in traffic):
+            assert await ground.found() == expected
+            looks += 1
+    assert looks > 1
+    assert await ground.found() == set()
+
+
+async def book_some(ground: Ground, decline: bool) -> None:
+    """Trips one after another; every second one is cancelled on its way."""
+    for number in range(10):
+        trip = await ground.traveller.book(bench_order(payment=DECLINED) if decline else bench_order())
+        if number % 2:
+            await ground.traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
+        await ground.traveller.until(trip["trip_id"])
+
+
+def run_command(ground: Ground) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "audit"],
+        cwd=ROOT,
+        env={**os.environ, "TRIPS_DATA_DIR": str(ground.system.data_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
