@@ -15,9 +15,9 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from api import breakers, health, trips
-from api.canceller import Canceller
 from api.changes import Changes
 from api.door import Door, Waits
+from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
 from record.pool import open_pool
@@ -54,7 +54,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
             http=http,
             changes=changes,
             starter=starter,
-            canceller=Canceller(client, pool, starter),
+            messages=Messages(client, pool, starter),
             waits=Waits(),
         )
 

@@ -7,8 +7,8 @@ import aiohttp
 from fastapi import Request
 from temporalio.client import Client
 
-from api.canceller import Canceller
 from api.changes import Changes
+from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
 from record.pool import Pool
@@ -46,7 +46,7 @@ class Door:
     http: aiohttp.ClientSession
     changes: Changes
     starter: Starter
-    canceller: Canceller
+    messages: Messages
     waits: Waits
 
     @property

@@ -9,21 +9,39 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
+from pydantic import StringConstraints
 
 from api.door import Door, door_of
 from api.prefer import wait_seconds
-from domain.trip import FINAL_STATUSES, Booking, Links, Trip, TripOrder, TripStatus, new_trip
+from domain.partner import Partner
+from domain.trip import (
+    FINAL_STATUSES,
+    Booking,
+    Links,
+    OperatorOrder,
+    Trip,
+    TripOrder,
+    TripStatus,
+    new_trip,
+)
 from record import trips
-from wire.fields import Identifier
+from wire.fields import Body, Identifier
 from wire.paging import Cursor, Limit, Page
 from wire.problems import bad_field, documented, problem, unavailable
 
 router = APIRouter(prefix="/trips", tags=["trips"])
 
 TENANT = "default"
+OPERATOR = "operator"
 YEARS_AHEAD = 3
 
 _FINAL = {status.value for status in FINAL_STATUSES}
+
+
+class Resolution(Body):
+    """How a step was settled outside; kept in the trip."""
+
+    note: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=2000)]
 
 
 @router.post(
@@ -83,8 +101,41 @@ async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
     trip = await trips.fetch(door.pool, trip_id, TENANT)
     if trip is None:
         return _unknown()
-    if trip["status"] in _FINAL or not await door.canceller.cancel(trip_id):
+    if trip["status"] in _FINAL or not await door.messages.cancel(trip_id):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
+    return JSONResponse(await trips.fetch(door.pool, trip_id, TENANT), 202)
+
+
+@router.post(
+    "/{trip_id}/steps/{step}/retry",
+    status_code=202,
+    response_model=Trip,
+    responses=documented(404, 409, 422, 503),
+)
+async def retry(request: Request, trip_id: Identifier, step: Partner) -> JSONResponse:
+    """Operator only: try a step that needs attention again now, once past its breaker."""
+    return await _operate(request, trip_id, OperatorOrder(step=step, action="retry", who=OPERATOR))
+
+
+@router.post(
+    "/{trip_id}/steps/{step}/resolve",
+    status_code=202,
+    response_model=Trip,
+    responses=documented(404, 409, 413, 422, 503),
+)
+async def resolve(request: Request, trip_id: Identifier, step: Partner, body: Resolution) -> JSONResponse:
+    """Operator only: a step that needs attention was settled by hand outside, as the note says."""
+    order = OperatorOrder(step=step, action="resolve", who=OPERATOR, note=body.note)
+    return await _operate(request, trip_id, order)
+
+
+async def _operate(request: Request, trip_id: str, order: OperatorOrder) -> JSONResponse:
+    door = door_of(request)
+    trip = await trips.fetch(door.pool, trip_id, TENANT)
+    if trip is None:
+        return _unknown()
+    if trip["status"] in _FINAL or not await door.messages.operate(trip_id, order):
+        return problem(409, "not_stuck", f"the {order.step} step does not need attention")
     return JSONResponse(await trips.fetch(door.pool, trip_id, TENANT), 202)
 
 

@@ -136,8 +136,19 @@ class StepError(BaseModel):
     message: str
 
 
+class CallRecord(BaseModel):
+    """What came of a confirmation or a release: after how many attempts, when, and the last error."""
+
+    attempts: int
+    at: datetime
+    error: StepError | None = None
+
+
 class Step(BaseModel):
-    """One partner's part of the trip. `attempts` counts the holds sent, the first included."""
+    """One partner's part of the trip. `attempts` counts the holds sent, the first included.
+
+    `held_at` is when the hold was answered; `confirmation` and `release` are None until they are called.
+    """
 
     name: Partner
     status: StepStatus = StepStatus.PENDING
@@ -145,6 +156,9 @@ class Step(BaseModel):
     amount_minor: int | None = None
     attempts: int = 0
     error: StepError | None = None
+    held_at: datetime | None = None
+    confirmation: CallRecord | None = None
+    release: CallRecord | None = None
 
 
 class Total(BaseModel):
@@ -160,6 +174,24 @@ class Failure(BaseModel):
     step: Partner | None
     code: str
     message: str
+
+
+class OperatorOrder(BaseModel):
+    """What a person decided about a step that needs attention, and who.
+
+    `retry` has it tried again at once, past its breaker; `resolve` takes it as settled by hand outside.
+    """
+
+    step: Partner
+    action: Literal["retry", "resolve"]
+    who: str
+    note: str | None = None
+
+
+class Intervention(OperatorOrder):
+    """An operator's order as the trip keeps it."""
+
+    at: datetime
 
 
 class Links(BaseModel):
@@ -182,6 +214,7 @@ class Trip(BaseModel):
     steps: list[Step]
     total: Total
     failure: Failure | None = None
+    interventions: list[Intervention] = []
     links: Links
 
     def step(self, partner: Partner) -> Step:

@@ -7,12 +7,12 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.progress import Progress
-from workflows.saga import Ending, OperatorOrder, Saga, StepFailed
+from workflows.saga import Ending, Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end
 
 with workflow.unsafe.imports_passed_through():
-    from domain.partner import DEADLINE_EXCEEDED, Partner
-    from domain.trip import Booking, Failure, StepStatus, Trip, TripStatus
+    from domain.partner import DEADLINE_EXCEEDED
+    from domain.trip import Booking, Failure, OperatorOrder, StepStatus, Trip, TripStatus
 
 ALREADY_FINAL = "already_final"
 NOT_STUCK = "not_stuck"
@@ -59,14 +59,14 @@ class BookTrip:
             raise ApplicationError("the payment is being captured; the trip stands", type=ALREADY_FINAL)
 
     @workflow.update
-    async def operate(self, partner: Partner, order: OperatorOrder) -> None:
-        """An operator's order for a stuck step: `retry` at once, or `resolve`, settled by hand outside."""
-        self._saga.obey(partner, order)
+    async def operate(self, order: OperatorOrder) -> None:
+        """Take an operator's order for a step; refused with `not_stuck` where none is needed."""
+        self._saga.obey(order)
 
     @operate.validator
-    def _may_operate(self, partner: Partner, order: OperatorOrder) -> None:  # noqa: ARG002 - same signature
-        if not self._progress.is_stuck(partner):
-            raise ApplicationError(f"the {partner} step does not need attention", type=NOT_STUCK)
+    def _may_operate(self, order: OperatorOrder) -> None:
+        if not self._progress.is_stuck(order.step):
+            raise ApplicationError(f"the {order.step} step does not need attention", type=NOT_STUCK)
 
     async def _hold(self) -> Ending | None:
         """Hold all parts before the deadline. None when capture is decided, or why it never will be."""

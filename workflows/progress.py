@@ -6,11 +6,26 @@ from temporalio.common import SearchAttributeKey
 from workflows.calls import save_trip
 
 with workflow.unsafe.imports_passed_through():
-    from domain.partner import Partner
-    from domain.trip import FINAL_STATUSES, Booking, Failure, Step, StepError, Trip, TripStatus, new_trip
+    from domain.partner import Partner, Verb
+    from domain.trip import (
+        FINAL_STATUSES,
+        Booking,
+        CallRecord,
+        Failure,
+        Intervention,
+        OperatorOrder,
+        Step,
+        StepError,
+        Trip,
+        TripStatus,
+        new_trip,
+    )
 
 TRIP_STATUS = SearchAttributeKey.for_keyword("TripStatus")
 TRIP_PARTNER = SearchAttributeKey.for_keyword("TripPartner")
+
+
+_CALL_FIELDS = {Verb.CONFIRM: "confirmation", Verb.RELEASE: "release"}
 
 
 class Progress:
@@ -32,6 +47,22 @@ class Progress:
         step = self.step(partner)
         for field, value in changes.items():
             setattr(step, field, value)
+        self._touch()
+
+    def note_call(self, verb: Verb, partner: Partner, attempts: int, error: StepError | None = None) -> None:
+        """Add to what is known of a step's confirmation or release: more attempts, and what came of them."""
+        field = _CALL_FIELDS[verb]
+        before: CallRecord | None = getattr(self.step(partner), field)
+        record = CallRecord(
+            attempts=attempts + (before.attempts if before else 0),
+            at=workflow.now(),
+            error=error or (before.error if before else None),
+        )
+        self.update_step(partner, **{field: record})
+
+    def note_intervention(self, order: OperatorOrder) -> None:
+        """Keep an operator's order in the trip."""
+        self.trip.interventions.append(Intervention(**order.model_dump(), at=workflow.now()))
         self._touch()
 
     def set_total(self, amount_minor: int) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from temporalio import workflow
 
@@ -22,12 +21,10 @@ with workflow.unsafe.imports_passed_through():
         Patience,
         Verb,
     )
-    from domain.trip import Failure, StepError, StepStatus, TripOrder, TripStatus
+    from domain.trip import Failure, OperatorOrder, StepError, StepStatus, TripOrder, TripStatus
 
 SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
 COMPENSATION_ORDER = ((Partner.PAYMENT,), (Partner.POINTS,), tuple(reversed(SIDE_BY_SIDE)))
-
-OperatorOrder = Literal["retry", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,10 @@ class Saga:
         self._operator_orders: dict[Partner, OperatorOrder] = {}
         self._hold_patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
 
-    def obey(self, partner: Partner, order: OperatorOrder) -> None:
-        """An operator's order for a stuck step: try again at once, or take it as settled by hand."""
-        self._operator_orders[partner] = order
+    def obey(self, order: OperatorOrder) -> None:
+        """Take an operator's order for a stuck step."""
+        self._progress.note_intervention(order)
+        self._operator_orders[order.step] = order
 
     async def hold_all(self) -> None:
         """Hold hotel, tour and flight side by side, then points, then the payment of what is left.
@@ -140,6 +138,7 @@ class Saga:
             reference=answer.reservation.reference,
             amount_minor=answer.reservation.amount_minor,
             attempts=answer.attempts,
+            held_at=workflow.now(),
         )
 
     def _note_refusal(self, partner: Partner, error: CallError) -> None:
@@ -189,19 +188,29 @@ class Saga:
                 call = asyncio.create_task(self._call(verb, partner, patience, past_breaker=past_breaker))
                 order = await self._done_or_ordered(partner, call)
                 if call.cancelled():
-                    if order == "resolve":
+                    if order is not None and order.action == "resolve":
                         return
                     past_breaker = True
                     continue
-                error = call.exception()
-                if error is None:
+                if self._is_through(verb, partner, call):
                     return
-                if not isinstance(error, CallFailed) or error.error.final:
-                    raise error
-                self._progress.stuck(partner, _shown(error.error))
                 patience, past_breaker = Patience.ENDLESS, False
         finally:
             self._progress.freed(partner)
+
+    def _is_through(self, verb: Verb, partner: Partner, call: asyncio.Task[PartnerAnswer]) -> bool:
+        """Whether the call succeeded; False where the step is stuck. Raises what is final."""
+        error = call.exception()
+        if error is None:
+            self._progress.note_call(verb, partner, call.result().attempts)
+            return True
+        if not isinstance(error, CallFailed):
+            raise error
+        self._progress.note_call(verb, partner, error.error.attempts, _shown(error.error))
+        if error.error.final:
+            raise error
+        self._progress.stuck(partner, _shown(error.error))
+        return False
 
     async def _done_or_ordered(
         self, partner: Partner, call: asyncio.Task[PartnerAnswer]

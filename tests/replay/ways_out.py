@@ -118,14 +118,14 @@ async def release_stuck_then_retried(traveller: Traveller, client: Client) -> st
     """A release does not get through; an operator has it tried again when the partner is back."""
     trip_id = await _stuck(traveller, "hotel", "DELETE", card_token="tok_declined")
     await traveller.mend_partner("hotel")
-    await _operate(client, trip_id, "hotel", "retry")
+    await _operate(traveller, trip_id, "hotel", "retry")
     return await _ends(traveller, trip_id, "failed")
 
 
 async def release_stuck_then_resolved(traveller: Traveller, client: Client) -> str:
     """A release does not get through; an operator settles it by hand."""
     trip_id = await _stuck(traveller, "tour", "DELETE", card_token="tok_declined")
-    await _operate(client, trip_id, "tour", "resolve")
+    await _operate(traveller, trip_id, "tour", "resolve")
     return await _ends(traveller, trip_id, "failed", mend="tour")
 
 
@@ -206,8 +206,10 @@ async def _stuck(traveller: Traveller, partner: str, verb: str, card_token: str)
     return str(trip["trip_id"])
 
 
-async def _operate(client: Client, trip_id: str, partner: str, what: str) -> None:
-    await client.get_workflow_handle(trip_id).execute_update("operate", args=[partner, what])
+async def _operate(traveller: Traveller, trip_id: str, partner: str, action: str) -> None:
+    body = {"note": "settled by telephone"} if action == "resolve" else None
+    status, answer = await traveller.call("POST", f"/trips/{trip_id}/steps/{partner}/{action}", json=body)
+    assert status == 202, answer
 
 
 async def _parked(client: Client, trip_id: str) -> None:

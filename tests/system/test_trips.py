@@ -93,14 +93,8 @@ async def test_points_pay_no_more_than_the_price(traveller: Traveller) -> None:
     assert trip["status"] == "confirmed", trip
     assert trip["total"]["amount_minor"] == 0
     assert steps(trip)["points"]["amount_minor"] == -3_000
-    assert steps(trip)["payment"] | {"error": None} == {
-        "name": "payment",
-        "status": "confirmed",
-        "reference": None,
-        "amount_minor": 0,
-        "attempts": 0,
-        "error": None,
-    }
+    payment = steps(trip)["payment"]
+    assert (payment["status"], payment["amount_minor"], payment["attempts"]) == ("confirmed", 0, 0)
     assert await traveller.reservation("payment", trip["trip_id"]) is None
 
 

@@ -1,0 +1,75 @@
+"""Steps that do not get through: seen, tried again, or settled by a person."""
+
+from tests.system.test_supervision import eventually
+from tests.system.test_trips import held_anywhere, steps
+from tests.traveller import Json, Traveller, order
+
+DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
+
+
+async def stuck(traveller: Traveller, partner: str, verb: str, body: Json) -> Json:
+    """A trip of which one call fails for ever."""
+    await traveller.break_partner(partner, error_rate=1, status=503, verbs=[verb])
+    trip = await traveller.book(body)
+    return await traveller.until(trip["trip_id"], "needs_attention")
+
+
+async def test_one_release_that_fails_holds_up_none_of_the_others(traveller: Traveller) -> None:
+    trip = await stuck(traveller, "flight", "DELETE", order(payment=DECLINED))
+    trip_id = trip["trip_id"]
+
+    async def others_released() -> bool:
+        found = steps(await traveller.trip(trip_id))
+        return {found[name]["status"] for name in ("hotel", "tour", "points")} == {"released"}
+
+    await eventually(others_released)
+    assert await held_anywhere(traveller, trip) == ["flight"]
+    _, page = await traveller.call("GET", "/trips?status=needs_attention&limit=500")
+    assert trip_id in [listed["trip_id"] for listed in page["items"]]
+
+    step = steps(await traveller.trip(trip_id))["flight"]
+    assert step["error"]["code"] == "partner_unavailable"
+    assert step["release"]["attempts"] == 5
+    await traveller.mend_partner("flight")
+    status, answer = await traveller.call("POST", f"/trips/{trip_id}/steps/flight/retry")
+    assert status == 202, answer
+    ended = await traveller.until(trip_id)
+    assert ended["status"] == "failed"
+    assert await held_anywhere(traveller, ended) == []
+    kept = ended["interventions"]
+    assert [(i["step"], i["action"], i["who"]) for i in kept] == [("flight", "retry", "operator")]
+
+
+async def test_a_confirmation_settled_by_hand_confirms_the_trip(traveller: Traveller) -> None:
+    trip = await stuck(traveller, "tour", "confirm", order())
+    path = f"/trips/{trip['trip_id']}/steps/tour/resolve"
+    status, answer = await traveller.call("POST", path, json={})
+    assert (status, answer["errors"][0]["field"]) == (422, "note")
+    status, answer = await traveller.call("POST", path, json={"note": "confirmed by telephone"})
+    assert status == 202, answer
+    ended = await traveller.until(trip["trip_id"])
+    await traveller.mend_partner("tour")
+    assert ended["status"] == "confirmed"
+    assert steps(ended)["tour"]["status"] == "confirmed"
+    assert ended["interventions"][0]["note"] == "confirmed by telephone"
+
+
+async def test_a_stuck_step_gets_through_by_itself(traveller: Traveller) -> None:
+    trip = await stuck(traveller, "hotel", "confirm", order())
+    await traveller.mend_partner("hotel")
+    ended = await traveller.until(trip["trip_id"])
+    assert ended["status"] == "confirmed"
+    assert ended["interventions"] == []
+    assert steps(ended)["hotel"]["confirmation"]["attempts"] > 5
+
+
+async def test_only_a_stuck_step_takes_an_order(traveller: Traveller) -> None:
+    trip = await traveller.book(order(), wait=10)
+    for path, code in (
+        (f"/trips/{trip['trip_id']}/steps/hotel/retry", "not_stuck"),
+        ("/trips/none/steps/hotel/retry", "unknown_trip"),
+    ):
+        _, answer = await traveller.call("POST", path)
+        assert answer["code"] == code
+    status, _ = await traveller.call("POST", f"/trips/{trip['trip_id']}/steps/train/retry")
+    assert status == 422
