@@ -11,7 +11,6 @@ from pathlib import Path
 
 import aiohttp
 import psutil
-import pytest
 
 from stack.ports import free_port, is_taken
 from stack.system import free_ports
@@ -40,29 +39,32 @@ def children(system: RunningSystem) -> list[psutil.Process]:
     return [supervisor, *supervisor.children(recursive=True)]
 
 
-@pytest.mark.parametrize("to_group", [False, True], ids=["alone", "whole group"])
 async def test_a_signal_stops_all_and_a_restart_finds_the_trip(
-    tmp_path: Path, http: aiohttp.ClientSession, to_group: bool
+    tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     ports = free_ports()
     with running_system(tmp_path / "data", {}, ports) as first:
-        traveller = Traveller(http, first.api, first.partners)
-        trip = await traveller.book(order(), wait=10)
-        running = children(first)
-        number = signal.SIGINT if to_group else signal.SIGTERM
-        (os.killpg if to_group else os.kill)(first.process.pid, number)
-        assert await asyncio.to_thread(first.process.wait, 15) == 0
-    assert [process for process in running if process.is_running()] == []
-    assert [port for port in ports.model_dump().values() if is_taken(port)] == []
-    assert list((tmp_path / "data" / "run").glob("*.pid")) == []
+        trip = await Traveller(http, first.api, first.partners).book(order(), wait=10)
+        await stopped_by(first, os.kill, signal.SIGTERM)
     with running_system(tmp_path / "data", {}, ports) as second:
-        again = await Traveller(http, second.api, second.partners).trip(trip["trip_id"])
-        assert again == trip
+        traveller = Traveller(http, second.api, second.partners)
+        assert await traveller.trip(trip["trip_id"]) == trip
         for step in trip["steps"]:
-            reservation = await Traveller(http, second.api, second.partners).reservation(
-                step["name"], trip["trip_id"]
-            )
+            reservation = await traveller.reservation(step["name"], trip["trip_id"])
             assert reservation is not None and reservation["status"] == "confirmed"
+        await stopped_by(second, os.killpg, signal.SIGINT)
+
+
+async def stopped_by(
+    system: RunningSystem, kill: Callable[[int, signal.Signals], None], number: signal.Signals
+) -> None:
+    """The signal ends the system within 15 s, with status 0 and nothing left."""
+    running = children(system)
+    kill(system.process.pid, number)
+    assert await asyncio.to_thread(system.process.wait, 15) == 0
+    assert [process for process in running if process.is_running()] == []
+    assert [port for port in system.ports.model_dump().values() if is_taken(port)] == []
+    assert list((system.data_dir / "run").glob("*.pid")) == []
 
 
 async def test_any_part_survives_being_killed(system: RunningSystem, traveller: Traveller) -> None:
