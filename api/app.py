@@ -14,7 +14,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
-from api import breakers, health, trips
+from api import breakers, health, metrics, trips
 from api.changes import Changes
 from api.door import Door, Waits
 from api.messages import Messages
@@ -76,6 +76,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(trips.router)
     app.include_router(breakers.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     return limit_body(app)
 
 

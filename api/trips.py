@@ -7,11 +7,13 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
+import fastapi
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
 from api.door import Door, door_of
+from api.examples import order_examples
 from api.prefer import wait_seconds
 from domain.partner import Partner
 from domain.trip import (
@@ -55,7 +57,7 @@ class Resolution(Body):
 )
 async def book(
     request: Request,
-    order: TripOrder,
+    order: Annotated[TripOrder, fastapi.Body(openapi_examples=order_examples())],
     idempotency_key: Annotated[Identifier | None, Header()] = None,
     prefer: Annotated[str | None, Header(description="`wait=SECONDS`, at most 60 (RFC 7240)")] = None,
 ) -> JSONResponse:

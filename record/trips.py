@@ -166,3 +166,11 @@ async def backlog_size(pool: Pool, at_most: int) -> int:
         "select count(*) from (select 1 from trips where started_at is null limit $1) as waiting", at_most
     )
     return size
+
+
+async def count_by_status(pool: Pool) -> dict[str, int]:
+    """How many trips there are of each status that is not final."""
+    rows = await pool.fetch(
+        "select status, count(*) as trips from trips where status <> all($1::text[]) group by status", _FINAL
+    )
+    return {row["status"]: row["trips"] for row in rows}

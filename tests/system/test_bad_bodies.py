@@ -63,9 +63,9 @@ WRONG_VALUES: dict[str, list[Any]] = {
 
 CASES: list[tuple[str, Change, str]] = [
     *(
-        (f"{path}={str(value)[:30]!r}", put(path, value), path.split(".")[-1])
+        (f"{path} {place}", put(path, value), path.split(".")[-1])
         for path, values in WRONG_VALUES.items()
-        for value in values
+        for place, value in enumerate(values)
     ),
     *(
         (f"without {path}", drop(path), path.split(".")[-1])

@@ -4,7 +4,9 @@ import asyncio
 import uuid
 from datetime import timedelta
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import RunningSystem
 from tests.traveller import FINAL, Json, Traveller, order, some_day
@@ -193,3 +195,18 @@ async def test_everything_is_ready(traveller: Traveller) -> None:
     assert set(answer["dependencies"]) == {
         "postgres", "temporal", "worker", "hotel", "tour", "flight", "points", "payment"
     }  # fmt: skip
+
+
+async def test_prometheus_can_read_the_figures(system: RunningSystem, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{system.api}/metrics") as answer:
+        assert answer.status == 200
+        families = {family.name for family in text_string_to_metric_families(await answer.text())}
+    assert {"trips_under_way", "trips_backlog", "trips_breaker_state"} <= families
+
+
+async def test_the_examples_of_the_document_work_as_they_stand(traveller: Traveller) -> None:
+    _, document = await traveller.call("GET", "/openapi.json")
+    body = document["paths"]["/trips"]["post"]["requestBody"]["content"]["application/json"]
+    for example in body["examples"].values():
+        trip = await traveller.book(example["value"], wait=10)
+        assert trip["status"] == "confirmed", trip

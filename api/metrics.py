@@ -1,0 +1,61 @@
+"""The front door's figures for Prometheus."""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, PROCESS_COLLECTOR, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.door import door_of
+from breaker.configured import breaker_policy
+from breaker.models import Breaker
+from breaker.policy import State
+from breaker.store import Store
+from domain.partner import Partner
+from domain.trip import FINAL_STATUSES, TripStatus
+from record import trips
+from wire.problems import documented
+
+router = APIRouter(tags=["health"])
+
+
+class _Figures(Collector):
+    """What was read of the record and the breakers for one scrape."""
+
+    def __init__(self, counts: dict[str, int], breakers: list[Breaker], backlog: int) -> None:
+        self._counts = counts
+        self._breakers = breakers
+        self._backlog = backlog
+
+    def collect(self) -> Iterator[Metric]:
+        under_way = GaugeMetricFamily("trips_under_way", "Trips that have not ended.", labels=["status"])
+        for status in TripStatus:
+            if status not in FINAL_STATUSES:
+                under_way.add_metric([status.value], self._counts.get(status.value, 0))
+        yield under_way
+        yield GaugeMetricFamily("trips_backlog", "Trips accepted and not yet started.", value=self._backlog)
+        state = GaugeMetricFamily(
+            "trips_breaker_state", "1 for a breaker's state.", labels=["partner", "state"]
+        )
+        for breaker in self._breakers:
+            for one in State:
+                state.add_metric([breaker.partner, one.value], breaker.state is one)
+        yield state
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **documented(503)},
+)
+async def metrics(request: Request) -> Response:
+    """Trips under way by status, the backlog, the breakers, and the process, as Prometheus text."""
+    door = door_of(request)
+    counts = await trips.count_by_status(door.pool)
+    breakers = await Store(door.pool, breaker_policy(door.settings)).list_breakers(list(Partner))
+    backlog = await trips.backlog_size(door.pool, door.settings.backlog)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(counts, breakers, backlog))
+    registry.register(PROCESS_COLLECTOR)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
