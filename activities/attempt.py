@@ -4,6 +4,7 @@ An attempt that is put off, by an open breaker or a spent retry budget, sends no
 The server counts all the same, and so what it counted too much is carried from one to the next.
 """
 
+import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.partner import PARTNER_UNAVAILABLE, CallError, Partner
 
+SHORTEST_PUT_OFF_S = 0.1
 LONGEST_PUT_OFF_S = 15.0
 """A breaker may close ahead of its time, and who waits for it should learn of it."""
 
@@ -59,12 +61,18 @@ def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> Applicati
     return _retryable(error, delay_s)
 
 
-def waits_for_breaker(error: CallError, attempt: Attempt, retry_in_s: float) -> ApplicationError:
-    """Put off until the breaker may let a call in, spread so that not all who wait come at once."""
-    longest = max(min(retry_in_s, LONGEST_PUT_OFF_S), 0.1)
+def waits_for_breaker(
+    error: CallError, attempt: Attempt, retry_in_s: float, at_most_s: float = math.inf
+) -> ApplicationError:
+    """Put off until the breaker may let a call in, spread so that not all who wait come at once.
+
+    `at_most_s` is when the waiting itself is to be looked at again.
+    """
+    longest = max(min(retry_in_s, LONGEST_PUT_OFF_S), SHORTEST_PUT_OFF_S)
     since = attempt.carried.waiting_since or datetime.now(UTC)
     activity.heartbeat(Carried(put_offs=attempt.carried.put_offs + 1, waiting_since=since))
-    return _retryable(error, random.uniform(longest, 1.5 * longest))
+    delay_s = min(random.uniform(longest, 1.5 * longest), max(at_most_s, SHORTEST_PUT_OFF_S))
+    return _retryable(error, delay_s)
 
 
 def waits_for_budget(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:

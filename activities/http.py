@@ -17,6 +17,7 @@ _REQUESTS = {
     Verb.CONFIRM: ("POST", "/reservations/{key}/confirm"),
     Verb.RELEASE: ("DELETE", "/reservations/{key}"),
 }
+_MAX_ANSWER = 64 * 1024
 _MAY_PASS = frozenset({408, 425, 429})
 """Refusals that say nothing about the request itself."""
 
@@ -72,11 +73,20 @@ class PartnerHttp:
                 timeout=aiohttp.ClientTimeout(total=limit_s),
                 allow_redirects=False,
             ) as response:
-                return _read(verb, response.status, response.headers, await response.read())
+                return _read(verb, response.status, response.headers, await _body(response))
         except TimeoutError as error:
             raise Unanswered(f"no answer within {limit_s:g} s") from error
         except aiohttp.ClientError as error:
             raise Unanswered(str(error) or type(error).__name__) from error
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_MAX_ANSWER):
+        body += chunk
+        if len(body) > _MAX_ANSWER:
+            raise Unanswered(f"an answer of over {_MAX_ANSWER} bytes")
+    return bytes(body)
 
 
 def _read(verb: Verb, status: int, headers: Mapping[str, str], body: bytes) -> Reservation:

@@ -1,6 +1,7 @@
 """One attempt of one call to a partner, behind its breaker and within its retry budget."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -113,10 +114,11 @@ class PartnerCalls:
         self, partner: Partner, call: PartnerCall, attempt: Attempt, refusal: BreakerOpen
     ) -> ApplicationError:
         error = unavailable(partner, "its breaker is open", attempt.number - 1)
-        too_long = call.patience is Patience.LIMITED and attempt.waited_s() >= self._settings.attention_s
-        if call.patience is Patience.NONE or too_long:
+        patience_s = self._settings.attention_s if call.patience is Patience.LIMITED else math.inf
+        left_s = patience_s - attempt.waited_s()
+        if call.patience is Patience.NONE or left_s <= 0:
             return gives_up(error)
-        return waits_for_breaker(error, attempt, refusal.retry_in_s)
+        return waits_for_breaker(error, attempt, refusal.retry_in_s, left_s)
 
     def _delay_s(
         self, verb: Verb, partner: Partner, call: PartnerCall, made: int, floor_s: float | None

@@ -70,7 +70,10 @@ class PointsStore:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await self._write(queries.CONFIRM, key=key)
             row = await self._find(key)
-        return confirmed(_reservation(row) if row else None)
+        found = _reservation(row) if row else None
+        if found is not None and found.status is Status.HELD:
+            raise UnknownKey  # its hold came after the confirmation had found none
+        return confirmed(found)
 
     async def release(self, key: str) -> Reservation:
         """As Store.release."""

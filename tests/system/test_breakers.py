@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "TRIPS_RETRY_BASE_S": "0.2",
     "TRIPS_RETRY_CAP_S": "1",
     "TRIPS_PROBE_INTERVAL_S": "3600",
+    "TRIPS_ATTENTION_S": "4",
 }
 
 
@@ -144,7 +145,10 @@ async def test_a_release_waits_for_the_breaker_and_gets_through(caller: Travelle
         return {statuses[name]["status"] for name in ("tour", "flight", "points")} == {"released"}
 
     await eventually(others_released)
-    assert steps(await caller.trip(trip["trip_id"]))["hotel"]["status"] == "held"
+    trip = await caller.until(trip["trip_id"], "needs_attention")
+    assert steps(trip)["hotel"]["status"] == "held"
+    # Waiting for a breaker is no attempt.
+    assert steps(trip)["hotel"]["release"]["attempts"] == 0
     await caller.mend_partner("payment")
     await caller.override_breaker("hotel", None)
     trip = await caller.until(trip["trip_id"])
