@@ -5,31 +5,15 @@ from typing import Any
 
 from fastapi.openapi.models import Example
 
+from domain.examples import example_order
+
 
 def order_examples() -> dict[str, Example]:
     """A trip of every part, and the smallest there is; booked for 90 days after this process started."""
     first = datetime.now(UTC).date() + timedelta(days=90)
     return {
-        "everything": {"summary": "A trip of every part", "value": _whole(first)},
+        "everything": {"summary": "A trip of every part", "value": example_order(first)},
         "a seat": {"summary": "A flight alone", "value": _seat(first)},
-    }
-
-
-def _whole(first: date) -> dict[str, Any]:
-    return {
-        "traveller": {"name": "Ada Lovelace", "email": "ada@example.com", "member_id": "M-1001"},
-        "hotel": {
-            "hotel_id": "KYO-RYOKAN",
-            "check_in": str(first),
-            "check_out": str(first + timedelta(days=3)),
-            "rooms": 1,
-        },
-        "tour": {"tour_id": "KYOTO-WALK", "date": str(first + timedelta(days=1)), "seats": 2},
-        "flight": {"flight_no": "NH847", "date": str(first), "seats": 2},
-        "points": {"redeem": 5000},
-        "payment": {"card_token": "tok_visa", "currency": "JPY"},
-        "when_partner_down": "fail",
-        "deadline_s": 300,
     }
 
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from audit.report import printed
 from audit.run import Endpoints, audit
+from domain.examples import example_order
 from domain.trip import FINAL_STATUSES
 from stack.runner import exit_status, running, stop_event
 from stack.system import System, free_ports
@@ -141,20 +142,9 @@ def _end(trip: dict[str, Any]) -> str:
 
 
 def _order(card_token: str) -> dict[str, Any]:
-    first = datetime.now(UTC).date() + timedelta(days=90)
-    return {
-        "traveller": {"name": "Ada Lovelace", "email": "ada@example.com", "member_id": "M-1001"},
-        "hotel": {
-            "hotel_id": "KYO-RYOKAN",
-            "check_in": str(first),
-            "check_out": str(first + timedelta(days=3)),
-            "rooms": 1,
-        },
-        "tour": {"tour_id": "KYOTO-WALK", "date": str(first + timedelta(days=1)), "seats": 2},
-        "flight": {"flight_no": "NH847", "date": str(first), "seats": 2},
-        "points": {"redeem": 5000},
-        "payment": {"card_token": card_token, "currency": "JPY"},
-    }
+    order = example_order(datetime.now(UTC).date() + timedelta(days=90))
+    order["payment"]["card_token"] = card_token
+    return order
 
 
 if __name__ == "__main__":

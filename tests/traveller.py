@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from domain.examples import example_order
 from domain.trip import FINAL_STATUSES
 
 FINAL = {status.value for status in FINAL_STATUSES}
@@ -23,22 +24,12 @@ def some_day() -> date:
 
 
 def order(day: date | None = None, **changes: Any) -> Json:
-    """The contract's example trip on `day`; a part given as None is left out."""
-    first = day or some_day()
-    body: Json = {
-        # A member whose points do not run out however many tests redeem some.
-        "traveller": {"name": "Ada Lovelace", "email": "ada@example.com", "member_id": "BENCH-MEMBER"},
-        "hotel": {
-            "hotel_id": "KYO-RYOKAN",
-            "check_in": str(first),
-            "check_out": str(first + timedelta(days=3)),
-            "rooms": 1,
-        },
-        "tour": {"tour_id": "KYOTO-WALK", "date": str(first + timedelta(days=1)), "seats": 2},
-        "flight": {"flight_no": "NH847", "date": str(first), "seats": 2},
-        "points": {"redeem": 5000},
-        "payment": {"card_token": "tok_visa", "currency": "JPY"},
-    }
+    """The example trip on `day`, changed; a part given as None is left out.
+
+    Its member's points do not run out, however many tests redeem some.
+    """
+    body = example_order(day or some_day())
+    body["traveller"]["member_id"] = "BENCH-MEMBER"
     return {name: part for name, part in (body | changes).items() if part is not None}
 
 

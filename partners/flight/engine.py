@@ -17,24 +17,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
+
+from partners.redis import client
 
 PREFIX = "{flight}:"
 CURRENCY = "JPY"
 POOL_SIZE = 50
-CONNECT_TIMEOUT_S = 2.0
-CALL_TIMEOUT_S = 5.0
-
-ENGINE_ERRORS: tuple[type[Exception], ...] = (
-    exceptions.BusyLoadingError,
-    exceptions.ConnectionError,
-    exceptions.OutOfMemoryError,
-    exceptions.ReadOnlyError,
-    exceptions.TimeoutError,
-)
 
 # Price a seat in minor units, and seats a day.
 FLIGHTS = {"NH847": (32_000, 200), "JL123": (28_000, 200), "BENCH-FLIGHT": (100, 10_000_000)}
@@ -74,21 +63,8 @@ class Engine:
 @asynccontextmanager
 async def connected(engine_url: str) -> AsyncIterator[Engine]:
     """The engine at `engine_url`; its connections are closed on leaving."""
-    pool = BlockingConnectionPool.from_url(
-        engine_url,
-        max_connections=POOL_SIZE,
-        timeout=CONNECT_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=CALL_TIMEOUT_S,
-        # Every script is safe to repeat; a connection that the engine's restart has cut fails but once.
-        retry=Retry(NoBackoff(), 1),
-        decode_responses=True,
-        client_name="partner-flight",
-    )
-    try:
-        yield Engine(Redis(connection_pool=pool))
-    finally:
-        await pool.aclose()
+    async with client(engine_url, "flight", POOL_SIZE) as redis:
+        yield Engine(redis)
 
 
 async def add_sample(engine: Engine) -> None:

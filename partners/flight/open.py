@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter
 
-from partners.flight.engine import CALL_TIMEOUT_S, add_sample, connected
+from partners.flight.engine import add_sample, connected
 from partners.flight.store import FlightStore
 from partners.inventory import InventoryRow, inventory_page, read_position
+from partners.redis import CALL_TIMEOUT_S
 from wire.paging import Cursor, Limit, Page
 from wire.problems import documented
 

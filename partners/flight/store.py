@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from partners.flight.body import FlightSeats
-from partners.flight.engine import CALL_TIMEOUT_S, Engine
+from partners.flight.engine import Engine
 from partners.inventory import InventoryRow
+from partners.redis import CALL_TIMEOUT_S
 from partners.rules import confirmed, new_reference, repeated
 from partners.store import Code, Refused, Reservation, Status, UnknownKey
 

@@ -1,8 +1,8 @@
 """The points partner: members, their households and their points, in a graph database."""
 
 from partners.points.body import PointsRedemption
-from partners.points.graph import ENGINE_ERRORS
 from partners.points.open import open_points
+from partners.redis import ENGINE_ERRORS
 from partners.service import PartnerService
 
 service = PartnerService(

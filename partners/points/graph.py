@@ -12,22 +12,12 @@ from typing import Any, cast
 
 from falkordb.asyncio.graph import AsyncGraph
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
+
+from partners.redis import client
 
 GRAPH = "points"
 POOL_SIZE = 16
-CONNECT_TIMEOUT_S = 2.0
-CALL_TIMEOUT_S = 5.0
-
-ENGINE_ERRORS: tuple[type[Exception], ...] = (
-    exceptions.BusyLoadingError,
-    exceptions.ConnectionError,
-    exceptions.OutOfMemoryError,
-    exceptions.ReadOnlyError,
-    exceptions.TimeoutError,
-)
 
 # Members with their household and points.
 MEMBERS = [
@@ -92,21 +82,8 @@ class Graph:
 @asynccontextmanager
 async def connected(engine_url: str) -> AsyncIterator[Graph]:
     """The graph on the engine at `engine_url`; its connections are closed on leaving."""
-    pool = BlockingConnectionPool.from_url(
-        engine_url,
-        max_connections=POOL_SIZE,
-        timeout=CONNECT_TIMEOUT_S,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=CALL_TIMEOUT_S,
-        # Every query is safe to repeat; a connection that the engine's restart has cut fails but once.
-        retry=Retry(NoBackoff(), 1),
-        decode_responses=True,
-        client_name="partner-points",
-    )
-    try:
-        yield Graph(Redis(connection_pool=pool))
-    finally:
-        await pool.aclose()
+    async with client(engine_url, "points", POOL_SIZE) as redis:
+        yield Graph(redis)
 
 
 async def prepare(graph: Graph) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
-from partners.points.graph import CALL_TIMEOUT_S, connected, prepare
+from partners.points.graph import connected, prepare
 from partners.points.store import MemberPoints, PointsStore
+from partners.redis import CALL_TIMEOUT_S
 from wire.fields import Identifier
 from wire.paging import Cursor, Limit, Page, page, read_cursor
 from wire.problems import documented, problem

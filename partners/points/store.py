@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from partners.points import queries
 from partners.points.body import PointsRedemption
-from partners.points.graph import CALL_TIMEOUT_S, Graph, Row
+from partners.points.graph import Graph, Row
+from partners.redis import CALL_TIMEOUT_S
 from partners.rules import confirmed, new_reference, repeated
 from partners.store import Code, Refused, Reservation, Status, UnknownKey
 
