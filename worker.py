@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -22,6 +24,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.audit import Auditor
 from activities.breakers import BreakerActivities
 from activities.http import open_session
 from activities.partners import PartnerCalls
@@ -31,6 +34,7 @@ from breaker.view import Breakers
 from domain.partner import TASK_QUEUE, Partner
 from domain.settings import Settings, settings
 from record.pool import open_pool
+from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
 from workflows.probe_partners import ProbePartners
 
@@ -39,7 +43,6 @@ log = logging.getLogger("worker")
 DRAIN_S = 6.0
 CONNECT_ATTEMPTS = 120
 CONNECT_PAUSE_S = 0.5
-PROBE_SCHEDULE = "probe-partners"
 PASSED_THROUGH = ("domain", "pydantic", "pydantic_core", "annotated_types")
 
 
@@ -64,25 +67,18 @@ async def connect() -> Client:
     raise RuntimeError(f"Temporal does not answer at {options['target_host']}; is TEMPORAL_ADDRESS right?")
 
 
-async def keep_probing(client: Client, interval_s: float) -> None:
-    """Have Temporal run the health check of all partners every so often, as this worker is told."""
+async def keep_schedule(client: Client, name: str, run: Callable[..., Any], interval_s: float) -> None:
+    """Have Temporal run a workflow every so often, as this worker is told; one run at a time."""
     schedule = Schedule(
-        action=ScheduleActionStartWorkflow(
-            ProbePartners.run,
-            id=PROBE_SCHEDULE,
-            task_queue=TASK_QUEUE,
-            execution_timeout=timedelta(seconds=max(60.0, 2 * interval_s)),
-            static_summary="health check of all partners",
-        ),
+        action=ScheduleActionStartWorkflow(run, id=name, task_queue=TASK_QUEUE),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval_s))]),
-        # A check that was missed is made up for by the next one.
+        # A run that was missed is made up for by the next one.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
     )
     try:
-        await client.create_schedule(PROBE_SCHEDULE, schedule)
+        await client.create_schedule(name, schedule)
     except ScheduleAlreadyRunningError:
-        handle = client.get_schedule_handle(PROBE_SCHEDULE)
-        await handle.update(lambda _: ScheduleUpdate(schedule=schedule))
+        await client.get_schedule_handle(name).update(lambda _: ScheduleUpdate(schedule=schedule))
 
 
 async def run(config: Settings) -> None:
@@ -97,15 +93,17 @@ async def run(config: Settings) -> None:
             Breakers(config.database_url, breaker_policy(config), list(Partner))
         )
         client = await connect()
-        await keep_probing(client, config.probe_interval_s)
+        await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
+        await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
-            workflows=[BookTrip, ProbePartners],
+            workflows=[BookTrip, ProbePartners, AuditStores],
             activities=[
                 *PartnerCalls(config, session, breakers).activities(),
                 *BreakerActivities(config, session, breakers, pool).activities(),
                 *TripRecord(pool).activities(),
+                *Auditor(config).activities(),
             ],
             workflow_runner=sandbox(),
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),

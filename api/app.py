@@ -9,7 +9,7 @@ import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
-from temporalio.client import Client
+from temporalio.client import Client, RPCTimeoutOrCancelledError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
@@ -27,6 +27,7 @@ from wire.problems import add_handlers, unavailable
 log = logging.getLogger(__name__)
 
 _RECORD_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_TEMPORAL_AWAY = (RPCError, RPCTimeoutOrCancelledError)
 
 
 async def _connect() -> Client:
@@ -72,7 +73,8 @@ def create_app(settings: Settings) -> ASGIApp:
     add_handlers(app)
     for error in _RECORD_AWAY:
         app.add_exception_handler(error, _record_away)
-    app.add_exception_handler(RPCError, _temporal_away)
+    for error in _TEMPORAL_AWAY:
+        app.add_exception_handler(error, _temporal_away)
     app.include_router(trips.router)
     app.include_router(breakers.router)
     app.include_router(health.router)

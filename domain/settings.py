@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     breaker_open_s: Positive = 600
     breaker_half_open_calls: Annotated[int, Field(ge=1)] = 1
     probe_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
+    audit_interval_s: Annotated[float, Field(ge=60, le=86_400)] = 3600
     attention_s: Positive = 60
     backlog: Annotated[int, Field(ge=1)] = 10_000
 

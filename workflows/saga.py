@@ -142,11 +142,11 @@ class Saga:
         )
 
     def _note_refusal(self, partner: Partner, error: CallError) -> None:
-        status = StepStatus.UNKNOWN
-        if error.final or not error.attempts:
-            status = StepStatus.FAILED
-            if partner in self._to_compensate:
-                self._to_compensate.remove(partner)
+        status = StepStatus.FAILED if error.final or not error.attempts else StepStatus.UNKNOWN
+        # A refusal answers one attempt; those before it may still be on their way to the partner.
+        none_on_its_way = not error.attempts or (error.final and error.attempts == 1)
+        if none_on_its_way and partner in self._to_compensate:
+            self._to_compensate.remove(partner)
         self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
 
     async def _hold_points(self, price: int) -> int:

@@ -1,0 +1,40 @@
+"""The audit of all stores, run for the schedule."""
+
+from collections.abc import Callable
+from typing import Any
+
+from temporalio import activity
+
+from audit.endpoints import Endpoints
+from audit.run import AuditError, audit
+from domain.audit import AuditSummary
+from domain.settings import Settings
+
+MOST_NAMED = 50
+
+
+class Auditor:
+    """The activity that audits."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._endpoints = Endpoints.of_settings(settings)
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """The one activity."""
+        return [self.audit_stores]
+
+    @activity.defn
+    async def audit_stores(self) -> AuditSummary:
+        """Hold Temporal, the record and all five stores against each other; the first findings by name."""
+        try:
+            report = await audit(self._endpoints)
+        except AuditError as error:
+            raise RuntimeError(f"not audited: {error}") from error
+        return AuditSummary(
+            trips=report.trips,
+            reservations=report.reservations,
+            in_flight=len(report.in_flight),
+            needs_attention=len(report.needs_attention),
+            discrepancies=len(report.discrepancies),
+            named=[f"{d.code} {d.subject}: {d.problem}" for d in report.discrepancies[:MOST_NAMED]],
+        )
