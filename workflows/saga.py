@@ -1,8 +1,9 @@
 """The saga of one trip: hold every part, then confirm every part, or compensate for what was sent."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio import workflow
 
@@ -24,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.trip import Failure, OperatorOrder, StepError, StepStatus, TripOrder, TripStatus
 
 SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
+ORDERLY = timedelta(seconds=3)
 COMPENSATION_ORDER = ((Partner.PAYMENT,), (Partner.POINTS,), tuple(reversed(SIDE_BY_SIDE)))
 
 
@@ -99,15 +101,21 @@ class Saga:
                 if partner in self._to_compensate
             }
             releases += started.values()
-            await workflow.wait_condition(self._each_done_or_stuck(started))
+            await self._done_or_late(started)
         for release in releases:
             await release
         self._progress.enter(ending.status)
 
-    def _each_done_or_stuck(self, releases: dict[Partner, asyncio.Task[None]]) -> Callable[[], bool]:
-        return lambda: all(
-            release.done() or self._progress.is_stuck(partner) for partner, release in releases.items()
-        )
+    async def _done_or_late(self, releases: dict[Partner, asyncio.Task[None]]) -> None:
+        """The order of the releases is kept for as long as it does not hold them up."""
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: all(
+                    release.done() or self._progress.is_stuck(partner)
+                    for partner, release in releases.items()
+                ),
+                timeout=ORDERLY,
+            )
 
     async def _check_breakers(self) -> None:
         """Nothing is sent while a partner of the trip is known to be out."""

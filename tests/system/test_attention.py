@@ -40,6 +40,31 @@ async def test_one_release_that_fails_holds_up_none_of_the_others(traveller: Tra
     assert [(i["step"], i["action"], i["who"]) for i in kept] == [("flight", "retry", "operator")]
 
 
+async def test_a_dead_partner_does_not_keep_the_others_held(traveller: Traveller) -> None:
+    await traveller.break_partner("payment", latency_ms=3000, verbs=["PUT"])
+    trip = await traveller.book(order())
+
+    async def payment_sent() -> bool:
+        return bool(await traveller.calls("payment", trip["trip_id"]))
+
+    await eventually(payment_sent)
+    await traveller.override_breaker("payment", "open")
+    status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
+    assert status == 202, answer
+
+    async def others_released() -> bool:
+        found = steps(await traveller.trip(trip["trip_id"]))
+        return {found[name]["status"] for name in ("hotel", "tour", "flight", "points")} == {"released"}
+
+    await eventually(others_released)
+    assert (await traveller.trip(trip["trip_id"]))["status"] == "compensating"
+    await traveller.mend_partner("payment")
+    await traveller.override_breaker("payment", None)
+    ended = await traveller.until(trip["trip_id"])
+    assert ended["status"] == "cancelled"
+    assert await held_anywhere(traveller, ended) == []
+
+
 async def test_a_confirmation_settled_by_hand_confirms_the_trip(traveller: Traveller) -> None:
     trip = await stuck(traveller, "tour", "confirm", order())
     path = f"/trips/{trip['trip_id']}/steps/tour/resolve"
