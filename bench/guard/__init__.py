@@ -1,0 +1,1 @@
+"""The guard on calls to partners, measured on a whole running system."""
