@@ -28,7 +28,8 @@ audit: $(STAMP)
 	@exec $(BIN)/python -m audit
 
 bench: $(STAMP)
-	@exec $(BIN)/python -m bench.backoff
+	@$(BIN)/python -m bench.backoff
+	@$(BIN)/python -m bench.guard
 
 screenshot: $(STAMP)
 	@exec $(BIN)/python docs/pictures/take_screenshot.py
