@@ -27,7 +27,6 @@ from wire.problems import add_handlers, unavailable
 log = logging.getLogger(__name__)
 
 _RECORD_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-_TEMPORAL_AWAY = (RPCError, RPCTimeoutOrCancelledError)
 
 
 async def _connect() -> Client:
@@ -73,8 +72,8 @@ def create_app(settings: Settings) -> ASGIApp:
     add_handlers(app)
     for error in _RECORD_AWAY:
         app.add_exception_handler(error, _record_away)
-    for error in _TEMPORAL_AWAY:
-        app.add_exception_handler(error, _temporal_away)
+    app.add_exception_handler(RPCError, _temporal_away)
+    app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)
     app.include_router(trips.router)
     app.include_router(breakers.router)
     app.include_router(health.router)
