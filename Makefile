@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: up demo test audit bench histories screenshot lock
+.PHONY: up demo test audit bench chaos histories screenshot lock
 
 up: $(STAMP)
 	@exec $(BIN)/python -m stack
@@ -30,6 +30,10 @@ audit: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m bench.backoff
 	@$(BIN)/python -m bench.guard
+
+chaos: $(STAMP)
+	@$(BIN)/python -m chaos --matrix
+	@$(BIN)/python -m chaos
 
 screenshot: $(STAMP)
 	@exec $(BIN)/python docs/pictures/take_screenshot.py

@@ -85,7 +85,7 @@ class PartnerAnswer(BaseModel):
 class CallError(BaseModel):
     """Why a call failed, after how many attempts: with none, nothing was ever sent.
 
-    `final` means that no repetition can change it and that nothing took effect.
+    `final` means that no repetition can change it, and that the attempt it answers took no effect.
     """
 
     code: str

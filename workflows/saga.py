@@ -150,11 +150,11 @@ class Saga:
         )
 
     def _note_refusal(self, partner: Partner, error: CallError) -> None:
-        status = StepStatus.FAILED if error.final or not error.attempts else StepStatus.UNKNOWN
-        # A refusal answers one attempt; those before it may still be on their way to the partner.
-        none_on_its_way = not error.attempts or (error.final and error.attempts == 1)
-        if none_on_its_way and partner in self._to_compensate:
+        # An earlier attempt may still be on its way, and take effect after a later one was refused.
+        nothing_sent = error.attempts == 0
+        if (nothing_sent or (error.final and error.attempts == 1)) and partner in self._to_compensate:
             self._to_compensate.remove(partner)
+        status = StepStatus.FAILED if error.final or nothing_sent else StepStatus.UNKNOWN
         self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
 
     async def _hold_points(self, price: int) -> int:
