@@ -178,6 +178,8 @@ class System:
         ]
         command += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
         command += ["--log-level", "error", "--ui-disable-news-fetch"]
+        # How far ahead the server reads its timers; a shorter retry delay lasts that long.
+        command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"']
         for name in SEARCH_ATTRIBUTES:
             command += ["--search-attribute", f"{name}=Keyword"]
         return [
