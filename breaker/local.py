@@ -6,7 +6,7 @@ Pure: the clock (seconds, monotonic) and the jitter are passed in.
 from collections import deque
 from dataclasses import dataclass, field
 
-from breaker.policy import BreakerPolicy, Outcome, State, next_open_s, should_trip
+from breaker.policy import BreakerPolicy, Outcome, State, next_in_a_row, next_open_s, should_trip
 
 BUCKETS = 10
 
@@ -30,6 +30,7 @@ class LocalBreaker:
     version: int = 1
     _lease_until: float | None = None
     _successes: int = 0
+    _in_a_row: int = 0
     _window: deque[_Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS + 1))
 
     def refused_for(self, now: float) -> float:
@@ -60,8 +61,7 @@ class LocalBreaker:
             self._settle(outcome, now, jitter)
         elif outcome is not Outcome.IGNORED:
             self._count(outcome, now)
-            calls, failures, slow = self.counts(now)
-            if should_trip(self.policy, calls, failures, slow):
+            if should_trip(self.policy, *self.counts(now), self._in_a_row):
                 self._open(now, jitter)
 
     def counts(self, now: float) -> tuple[int, int, int]:
@@ -80,8 +80,10 @@ class LocalBreaker:
             self._window.append(_Bucket(start))
         bucket = self._window[-1]
         bucket.calls += 1
-        bucket.failures += outcome is Outcome.FAILURE
-        bucket.slow += outcome is Outcome.SLOW
+        failed, slow = outcome is Outcome.FAILURE, outcome is Outcome.SLOW
+        bucket.failures += failed
+        bucket.slow += slow
+        self._in_a_row = next_in_a_row(self._in_a_row, 1, failed, slow)
 
     def _settle(self, outcome: Outcome, now: float, jitter: float) -> None:
         self.version += 1
@@ -105,3 +107,4 @@ class LocalBreaker:
         self.version += 1
         self._lease_until = None
         self._successes = 0
+        self._in_a_row = 0

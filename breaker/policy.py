@@ -39,7 +39,9 @@ class BreakerPolicy(BaseModel):
     """When a breaker opens, for how long, and what closes it again. Times are in seconds.
 
     It opens where at least `min_calls` calls ended within the last `window_s` and at least `failure_rate`
-    of them failed or were slower than `slow_call_s`; or after `health_failures` ill health checks in a row.
+    of them failed or were slower than `slow_call_s`; or where `failures_in_a_row` calls in a row did, which
+    finds an outage out before the successes ahead of it have left the window; or after `health_failures` ill
+    health checks in a row.
     The first open time is exactly `open_s`, repeated ones grow up to `max_open_factor` times that. Then one
     probe at a time, each with `probe_lease_s` to answer, until `half_open_calls` have succeeded in a row.
     """
@@ -49,6 +51,7 @@ class BreakerPolicy(BaseModel):
     window_s: Seconds = 30
     min_calls: Count = 5
     failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    failures_in_a_row: Count = 10
     slow_call_s: Seconds = 5
     open_s: Seconds = 600
     max_open_factor: Annotated[float, Field(ge=2, le=1000)] = 10
@@ -75,9 +78,22 @@ def with_duration(outcome: Outcome, duration_s: float, policy: BreakerPolicy) ->
     return outcome
 
 
-def should_trip(policy: BreakerPolicy, calls: int, failures: int, slow: int) -> bool:
-    """Whether a window of `calls` ended calls, of which `failures` and (others) `slow`, opens the breaker."""
-    return calls >= policy.min_calls and failures + slow >= policy.failure_rate * calls
+def should_trip(policy: BreakerPolicy, calls: int, failures: int, slow: int, in_a_row: int) -> bool:
+    """Whether a window of `calls` ended calls, of which `failures` and (others) `slow`, opens the breaker.
+
+    `in_a_row` counts the failed or slow calls since the last success, also those before the window.
+    """
+    too_many = calls >= policy.min_calls and failures + slow >= policy.failure_rate * calls
+    return too_many or in_a_row >= policy.failures_in_a_row
+
+
+def next_in_a_row(in_a_row: int, calls: int, failures: int, slow: int) -> int:
+    """Failed or slow calls in a row after a batch of `calls` more.
+
+    A batch has no order, so one with a success in it starts again from 0: it may forget failures that came
+    after the success, but never counts any from before it.
+    """
+    return 0 if failures + slow < calls else in_a_row + calls
 
 
 def next_open_s(policy: BreakerPolicy, opens: int, jitter: float) -> float:

@@ -11,6 +11,7 @@ create table breakers (
     probe_successes   integer not null default 0, -- in a row, while half open
     lease_owner       text,
     lease_until       timestamptz,
+    failure_streak    bigint not null default 0,  -- failed or slow calls in a row, while closed
     health_streak     integer not null default 0, -- healthy reports in a row, ill ones as a negative number
     override          text check (override in ('open', 'closed')),
     override_reason   text,
@@ -46,8 +47,8 @@ create index breaker_events_of_partner on breaker_events (partner, event_id);
 
 -- The part of breaker.policy.BreakerPolicy that decides in here; callers send it with each call, as JSON.
 create type breaker_policy as (
-    window_s float8, min_calls integer, failure_rate float8, open_s float8, max_open_factor float8,
-    half_open_calls integer, probe_lease_s float8, health_failures integer
+    window_s float8, min_calls integer, failure_rate float8, failures_in_a_row integer, open_s float8,
+    max_open_factor float8, half_open_calls integer, probe_lease_s float8, health_failures integer
 );
 
 -- The one clock.
@@ -66,9 +67,18 @@ language sql immutable as $$
 $$;
 
 -- The same rule as breaker.policy.should_trip.
-create function breaker_should_trip(p breaker_policy, calls bigint, failures bigint, slow bigint) returns boolean
-language sql immutable
-as $$ select calls >= p.min_calls and failures + slow >= p.failure_rate * calls $$;
+create function breaker_should_trip(
+    p breaker_policy, calls bigint, failures bigint, slow bigint, in_a_row bigint
+) returns boolean language sql immutable as $$
+    select in_a_row >= p.failures_in_a_row
+        or (calls >= p.min_calls and failures + slow >= p.failure_rate * calls)
+$$;
+
+-- The same rule as breaker.policy.next_in_a_row.
+create function breaker_next_in_a_row(
+    in_a_row bigint, new_calls bigint, new_failures bigint, new_slow bigint
+) returns bigint language sql immutable
+as $$ select case when new_failures + new_slow < new_calls then 0 else in_a_row + new_calls end $$;
 
 create function breaker_counts(
     of_partner text, window_s float8, out calls bigint, out failures bigint, out slow bigint
@@ -95,7 +105,8 @@ begin
     update breakers set
         state = b.state, version = b.version, open_until = b.open_until,
         consecutive_opens = b.consecutive_opens, probe_successes = b.probe_successes,
-        lease_owner = b.lease_owner, lease_until = b.lease_until, health_streak = b.health_streak,
+        lease_owner = b.lease_owner, lease_until = b.lease_until,
+        failure_streak = b.failure_streak, health_streak = b.health_streak,
         override = b.override, override_reason = b.override_reason, override_who = b.override_who,
         last_error = b.last_error, updated_at = b.updated_at
     where partner = b.partner;
@@ -137,6 +148,7 @@ begin
     b.probe_successes := 0;
     b.lease_owner := null;
     b.lease_until := null;
+    b.failure_streak := 0;
     b.health_streak := 0;
     return breaker_save(b);
 end $$;
@@ -161,6 +173,9 @@ declare
     b breakers := breaker_lock(of_partner);
     p breaker_policy := jsonb_populate_record(null::breaker_policy, policy);
     at timestamptz := breaker_now();
+    in_a_row bigint := breaker_next_in_a_row(b.failure_streak, new_calls, new_failures, new_slow);
+    is_news boolean := error is not null or in_a_row <> b.failure_streak;
+    cause text;
     c record;
 begin
     if b.state <> 'closed' or b.version <> of_version then
@@ -174,14 +189,17 @@ begin
     on conflict (partner, bucket) do update set
         calls = w.calls + new_calls, failures = w.failures + new_failures, slow = w.slow + new_slow;
     b.last_error := coalesce(error, b.last_error);
+    b.failure_streak := in_a_row;
     c := breaker_counts(of_partner, p.window_s);
-    if b.override is distinct from 'closed' and breaker_should_trip(p, c.calls, c.failures, c.slow) then
-        return breaker_open(b, 'failure_rate', p, jitter, error);
+    if b.override is distinct from 'closed'
+        and breaker_should_trip(p, c.calls, c.failures, c.slow, in_a_row) then
+        cause := case when in_a_row >= p.failures_in_a_row then 'failures_in_a_row' else 'failure_rate' end;
+        return breaker_open(b, cause, p, jitter, error);
     end if;
-    if error is null then
-        return b;
+    if is_news then
+        return breaker_save(b);
     end if;
-    return breaker_save(b);
+    return b;
 end $$;
 
 -- Gives the probe lease to `owner` where the open time is over and no lease runs: then the answer is half
@@ -287,6 +305,6 @@ end $$;
 
 drop function breaker_override, breaker_report_health, breaker_settle_probe, breaker_acquire_probe,
     breaker_record, breaker_open, breaker_move, breaker_log, breaker_notify, breaker_save, breaker_lock,
-    breaker_counts, breaker_should_trip, breaker_open_s, breaker_left, breaker_now;
+    breaker_counts, breaker_next_in_a_row, breaker_should_trip, breaker_open_s, breaker_left, breaker_now;
 drop type breaker_policy;
 drop table breaker_events, breaker_window, breakers;

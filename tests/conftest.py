@@ -97,6 +97,7 @@ SHARED = {
     "TRIPS_RETRY_CAP_S": "1",
     # Breakers that one test's faults do not open for the others.
     "TRIPS_BREAKER_MIN_CALLS": "10000",
+    "TRIPS_BREAKER_FAILURES_IN_A_ROW": "10000",
     "TRIPS_PROBE_INTERVAL_S": "3600",
 }
 

@@ -224,6 +224,7 @@ async def test_nothing_moves_a_closed_one_to_half_open(fleet: Fleet) -> None:
 
 async def test_final_refusals_count_as_successes(fleet: Fleet) -> None:
     """GO TestCustomIsSuccessful."""
+    fleet = replace(fleet, policy=POLICY.model_copy(update={"failures_in_a_row": 1000}))
     await fleet.call(*[outcome_of_status(409)] * 20)
     assert await fleet.counts() == (20, 0)
     await fleet.call(*[outcome_of_status(429)] * 20)

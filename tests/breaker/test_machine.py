@@ -26,7 +26,7 @@ from tests.breaker.fleet import POLICY, Fleet
 T = TypeVar("T")
 
 CALLERS = 3
-MACHINE_POLICY = POLICY.model_copy(update={"min_calls": 3, "half_open_calls": 2})
+MACHINE_POLICY = POLICY.model_copy(update={"min_calls": 4, "failures_in_a_row": 3, "half_open_calls": 2})
 callers = st.integers(0, CALLERS - 1)
 outcomes = st.sampled_from([Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE, Outcome.SLOW, Outcome.IGNORED])
 
@@ -43,6 +43,7 @@ class Model:
     open_until: float | None = 0  # None until the database has told its draw
     lease_until: float | None = None
     successes: int = 0
+    in_a_row: int = 0
     streak: int = 0
     window: list[tuple[float, Outcome]] = field(default_factory=list)
 
@@ -77,7 +78,8 @@ class Model:
             self.window.append((self.now, outcome))
             live = self.live()
             counts = len(live), live.count(Outcome.FAILURE), live.count(Outcome.SLOW)
-            if self.override != "closed" and should_trip(MACHINE_POLICY, *counts):
+            self.in_a_row = 0 if outcome is Outcome.SUCCESS else self.in_a_row + 1
+            if self.override != "closed" and should_trip(MACHINE_POLICY, *counts, self.in_a_row):
                 self.open()
 
     def settle(self, outcome: Outcome) -> None:
@@ -124,6 +126,7 @@ class Model:
         self.generation += 1
         self.lease_until = None
         self.successes = 0
+        self.in_a_row = 0
         self.streak = 0
 
 

@@ -1,5 +1,7 @@
 """The pure policy, the local breaker, and that the database's formulas are the same ones."""
 
+import itertools
+
 import asyncpg
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from breaker.policy import (
     BreakerPolicy,
     Outcome,
     State,
+    next_in_a_row,
     next_open_s,
     outcome_of_status,
     should_trip,
@@ -25,6 +28,7 @@ policies = st.builds(
     max_open_factor=st.floats(2, 100),
 )
 jitters = st.floats(0, 1, exclude_max=True)
+COUNTED = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.SLOW)
 
 
 @pytest.mark.parametrize(
@@ -90,19 +94,48 @@ async def test_the_database_opens_for_as_long_as_the_policy_says(real_clock_url:
 
 
 async def test_the_database_trips_when_the_policy_says(real_clock_url: str) -> None:
-    policy = BreakerPolicy(min_calls=5, failure_rate=0.6)
-    cases = [(calls, failures, slow) for calls in range(12) for failures in range(4) for slow in range(4)]
+    policy = BreakerPolicy(min_calls=5, failure_rate=0.6, failures_in_a_row=3)
+    cases = list(itertools.product(range(12), range(4), range(4), range(5)))
     connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
     rows = await connection.fetch(
-        """select breaker_should_trip(
-               jsonb_populate_record(null::breaker_policy, $1::text::jsonb), calls, failures, slow) as trips
-           from unnest($2::bigint[], $3::bigint[], $4::bigint[])
-               with ordinality as c (calls, failures, slow, n) order by n""",
+        """select breaker_should_trip(jsonb_populate_record(null::breaker_policy, $1::text::jsonb),
+                                      calls, failures, slow, in_a_row) as trips
+           from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+               with ordinality as c (calls, failures, slow, in_a_row, n) order by n""",
         policy.model_dump_json(),
-        *([case[place] for case in cases] for place in range(3)),
+        *([case[place] for case in cases] for place in range(4)),
     )
     await connection.close()
     assert [row["trips"] for row in rows] == [should_trip(policy, *case) for case in cases]
+
+
+async def test_the_database_counts_in_a_row_as_the_policy_says(real_clock_url: str) -> None:
+    cases = list(itertools.product((0, 1, 7), range(6), range(3), range(3)))
+    connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
+    rows = await connection.fetch(
+        """select breaker_next_in_a_row(in_a_row, calls, failures, slow) as next
+           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+               with ordinality as c (in_a_row, calls, failures, slow, n) order by n""",
+        *([case[place] for case in cases] for place in range(4)),
+    )
+    await connection.close()
+    assert [row["next"] for row in rows] == [next_in_a_row(*case) for case in cases]
+
+
+@given(st.lists(st.lists(st.sampled_from(COUNTED), min_size=1, max_size=6), max_size=20))
+def test_batches_never_make_a_row_longer_than_it_was(batches: list[list[Outcome]]) -> None:
+    """Whatever the order within each batch was, and exactly right where each holds one answer."""
+    in_a_row, single = 0, 0
+    for batch in batches:
+        in_a_row = next_in_a_row(
+            in_a_row, len(batch), batch.count(Outcome.FAILURE), batch.count(Outcome.SLOW)
+        )
+        for outcome in batch:
+            single = next_in_a_row(single, 1, outcome is Outcome.FAILURE, outcome is Outcome.SLOW)
+    answers = [outcome for batch in batches for outcome in batch]
+    row = list(itertools.takewhile(lambda outcome: outcome is not Outcome.SUCCESS, reversed(answers)))
+    assert in_a_row <= len(row)
+    assert single == len(row)
 
 
 def test_the_local_breaker_trips_probes_and_closes() -> None:
@@ -119,6 +152,16 @@ def test_the_local_breaker_trips_probes_and_closes() -> None:
     assert local.counts(161.0) == (0, 0, 0)
 
 
+def test_a_row_of_failures_trips_the_local_breaker_however_healthy_the_window() -> None:
+    local = LocalBreaker(BreakerPolicy(failures_in_a_row=3))
+    for outcome in [Outcome.SUCCESS] * 100 + [Outcome.FAILURE, Outcome.SLOW]:
+        local.record(local.version, outcome, 100.0, 0.5)
+    local.record(local.version, Outcome.IGNORED, 100.0, 0.5)
+    assert local.refused_for(100.0) == 0
+    local.record(local.version, Outcome.FAILURE, 100.0, 0.5)
+    assert local.state is State.OPEN
+
+
 def test_a_local_probe_that_never_answers_gives_way() -> None:
     local = LocalBreaker(BreakerPolicy(probe_lease_s=15), State.OPEN, open_until=10.0, opens=1)
     first = local.admit(10.0)
@@ -133,7 +176,7 @@ def test_a_local_probe_that_never_answers_gives_way() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.sampled_from(Outcome)), max_size=60))
 def test_the_local_window_forgets_what_is_older(answers: list[tuple[int, Outcome]]) -> None:
-    policy = BreakerPolicy(window_s=10, min_calls=10_000)
+    policy = BreakerPolicy(window_s=10, min_calls=10_000, failures_in_a_row=10_000)
     local, now, seen = LocalBreaker(policy), 0, []
     for pause, outcome in answers:
         now += pause

@@ -112,6 +112,41 @@ async def test_counts_are_taken_by_a_closed_one_alone(fleet: Fleet) -> None:
     assert await fleet.causes() == ["failure_rate"]
 
 
+def in_a_row(fleet: Fleet) -> Fleet:
+    """One that three failures in a row trip, however healthy its window is."""
+    return replace(fleet, policy=POLICY.model_copy(update={"failures_in_a_row": 3}))
+
+
+async def test_a_row_of_failures_trips_it_however_healthy_the_window(fleet: Fleet) -> None:
+    fleet = in_a_row(fleet)
+    await fleet.store().record(fleet.partner, Tally(1, calls=1000))
+    await fleet.call(FAILURE, SLOW, SUCCESS, FAILURE, SLOW, IGNORED)
+    assert await fleet.state() is State.CLOSED
+    await fleet.call(FAILURE)
+    assert await fleet.causes() == ["failures_in_a_row"]
+
+
+async def test_a_batch_with_a_success_in_it_ends_the_row(fleet: Fleet) -> None:
+    fleet = in_a_row(fleet)
+    await fleet.store().record(fleet.partner, Tally(1, calls=1000))
+    await fleet.call(FAILURE, FAILURE)
+    await fleet.store().record(fleet.partner, Tally(1, calls=9, failures=5, slow=3))
+    await fleet.call(FAILURE, FAILURE)
+    assert await fleet.state() is State.CLOSED
+    await fleet.store().record(fleet.partner, Tally(1, calls=2, failures=1, slow=1))
+    assert await fleet.state() is State.OPEN
+
+
+async def test_a_row_starts_again_where_the_breaker_moves(fleet: Fleet) -> None:
+    fleet = in_a_row(fleet)
+    await fleet.store().record(fleet.partner, Tally(1, calls=1000))
+    await fleet.call(FAILURE, FAILURE)
+    await report(fleet, False, False, True)
+    await fleet.call(SUCCESS)
+    await fleet.call(FAILURE, FAILURE)
+    assert await fleet.causes() == ["ill", "healthy", "probe_succeeded"]
+
+
 async def test_a_probe_answers_once(fleet: Fleet) -> None:
     fleet = replace(fleet, policy=POLICY.model_copy(update={"half_open_calls": 2}), partner=new_partner())
     await fleet.open()

@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "TRIPS_RETRY_ATTEMPTS": "3",
     "TRIPS_HOLD_S": "4",
     "TRIPS_BREAKER_MIN_CALLS": "10000",
+    "TRIPS_BREAKER_FAILURES_IN_A_ROW": "10000",
     "TRIPS_PROBE_INTERVAL_S": "3600",
 }
 """Short waits, holds that a slow payment outlasts, and breakers that only an operator opens."""
