@@ -94,18 +94,22 @@ class PartnerCalls:
         """The leave to send. Raises ApplicationError where the call is put off or given up."""
         past_breaker = call.past_breaker and attempt.is_first
         if not past_breaker:
+            # An open breaker first, so that what it keeps out spends none of the budget.
+            if refusal := self._breakers.peek(partner):
+                raise self._kept_out(partner, call, attempt, refusal)
             self._check_budget(verb, partner, call, attempt)
         try:
-            return await self._breakers.admit(partner, past_breaker=past_breaker)
+            permit = await self._breakers.admit(partner, past_breaker=past_breaker)
         except BreakerOpen as refusal:
             raise self._kept_out(partner, call, attempt, refusal) from refusal
+        if attempt.number == 1:
+            self._budgets[partner].record_call(time.monotonic())
+        return permit
 
     def _check_budget(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> None:
-        budget, now = self._budgets[partner], time.monotonic()
         if attempt.number == 1:
-            budget.record_call(now)
             return
-        if wait_s := budget.ask(now, verb):
+        if wait_s := self._budgets[partner].ask(time.monotonic(), verb):
             error = unavailable(partner, "its retry budget is spent", attempt.number - 1)
             delay_s = self._delay_s(verb, partner, call, attempt.number - 1, wait_s)
             raise waits_for_budget(error, attempt, delay_s)
