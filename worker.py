@@ -31,6 +31,7 @@ from activities.partners import PartnerCalls
 from activities.trips import TripRecord
 from breaker.configured import breaker_policy
 from breaker.view import Breakers
+from domain.pacing import Pace
 from domain.partner import TASK_QUEUE, Partner
 from domain.settings import Settings, settings
 from record.pool import open_pool
@@ -95,13 +96,14 @@ async def run(config: Settings) -> None:
         client = await connect()
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
+        paces = {partner: Pace() for partner in Partner}
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
             workflows=[BookTrip, ProbePartners, AuditStores],
             activities=[
-                *PartnerCalls(config, session, breakers).activities(),
-                *BreakerActivities(config, session, breakers, pool).activities(),
+                *PartnerCalls(config, session, breakers, paces).activities(),
+                *BreakerActivities(config, session, breakers, paces, pool).activities(),
                 *TripRecord(pool).activities(),
                 *Auditor(config).activities(),
             ],

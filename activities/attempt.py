@@ -1,7 +1,8 @@
 """Which attempt this is, and what the next one is told.
 
-An attempt that is put off, by an open breaker or a spent retry budget, sends nothing and does not count.
-The server counts all the same, and so what it counted too much is carried from one to the next.
+An attempt that is put off, by an open breaker, a spent retry budget or others who waited before it, sends
+nothing and does not count. The server counts all the same, and so what it counted too much is carried from
+one to the next.
 """
 
 import math
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from domain.backoff import MIN_DELAY_S
 from domain.partner import PARTNER_UNAVAILABLE, CallError, Partner
 
 SHORTEST_PUT_OFF_S = 0.1
@@ -34,6 +36,11 @@ class Attempt:
     number: int
     is_first: bool
     carried: Carried
+
+    @property
+    def has_waited(self) -> bool:
+        """Whether the last attempt was put off by an open breaker."""
+        return self.carried.waiting_since is not None
 
     def waited_s(self) -> float:
         """How long this call has now waited for its breaker without a break."""
@@ -75,8 +82,8 @@ def waits_for_breaker(
     return _retryable(error, delay_s)
 
 
-def waits_for_budget(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
-    """Put off until the retry budget may have room, by a delay that is jittered already."""
+def waits(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
+    """Put off by `delay_s` seconds: until the retry budget may have room, or this call's place comes."""
     activity.heartbeat(Carried(put_offs=attempt.carried.put_offs + 1))
     return _retryable(error, delay_s)
 
@@ -89,6 +96,5 @@ def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
 
 
 def _retryable(error: CallError, delay_s: float) -> ApplicationError:
-    return ApplicationError(
-        error.message, error, type=error.code, next_retry_delay=timedelta(seconds=delay_s)
-    )
+    delay = timedelta(seconds=max(delay_s, MIN_DELAY_S))
+    return ApplicationError(error.message, error, type=error.code, next_retry_delay=delay)

@@ -1,15 +1,17 @@
 """What a trip asks of the breakers before its first call, and what the health probe tells them."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
 from temporalio import activity
 
-from activities.attempt import current_attempt, unavailable, waits_for_breaker
+from activities.attempt import Attempt, current_attempt, unavailable, waits, waits_for_breaker
 from breaker.configured import breaker_policy
 from breaker.store import Store
 from breaker.view import Breakers
+from domain.pacing import Pace
 from domain.partner import BreakerCheck, BreakerFinding, Partner
 from domain.settings import Settings
 from record.pool import Pool
@@ -21,11 +23,17 @@ class BreakerActivities:
     """The activities that look at breakers, or after them."""
 
     def __init__(
-        self, settings: Settings, session: aiohttp.ClientSession, breakers: Breakers, pool: Pool
+        self,
+        settings: Settings,
+        session: aiohttp.ClientSession,
+        breakers: Breakers,
+        paces: Mapping[Partner, Pace],
+        pool: Pool,
     ) -> None:
         self._settings = settings
         self._session = session
         self._breakers = breakers
+        self._paces = paces
         self._store = Store(pool, breaker_policy(settings))
 
     def activities(self) -> list[Callable[..., Any]]:
@@ -36,17 +44,31 @@ class BreakerActivities:
     async def check_breaker(self, check: BreakerCheck) -> BreakerFinding:
         """The first of the partners whose breaker is open, if any.
 
-        With `wait` there is none: the activity is put off until all let calls in. It calls nobody.
+        With `wait` there is none: the activity is put off until all let calls in, and then until the place
+        that is given to it among those who waited. It calls nobody.
         """
+        attempt, now = current_attempt(), time.monotonic()
+        if attempt.is_first:
+            for partner in check.partners:
+                self._paces[partner].record_new(now)
         for partner in check.partners:
             refusal = self._breakers.peek(partner)
             if refusal is None:
                 continue
             if check.wait:
                 error = unavailable(partner, "its breaker is open", attempts=0)
-                raise waits_for_breaker(error, current_attempt(), refusal.retry_in_s)
+                raise waits_for_breaker(error, attempt, refusal.retry_in_s)
             return BreakerFinding(open_at=partner)
+        if attempt.has_waited:
+            self._check_place(check.partners, attempt, now)
         return BreakerFinding(open_at=None)
+
+    def _check_place(self, partners: Sequence[Partner], attempt: Attempt, now: float) -> None:
+        """The trip will call all of them, so it takes a place with each, and the last one counts."""
+        place_in_s, partner = max((self._paces[partner].place_in(now), partner) for partner in partners)
+        if place_in_s:
+            error = unavailable(partner, "others waited for it before", attempts=0)
+            raise waits(error, attempt, place_in_s)
 
     @activity.defn
     async def probe_partner(self, partner: Partner) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,8 +16,8 @@ from activities.attempt import (
     gives_up,
     tries_again,
     unavailable,
+    waits,
     waits_for_breaker,
-    waits_for_budget,
 )
 from activities.http import PartnerHttp, Refused, Unanswered
 from breaker.permit import BreakerOpen, Permit
@@ -25,6 +25,7 @@ from breaker.policy import Outcome
 from breaker.view import Breakers
 from domain.backoff import keyed_delay
 from domain.budget import RetryBudget
+from domain.pacing import Pace
 from domain.partner import (
     CallError,
     Partner,
@@ -46,10 +47,17 @@ _MAY_GIVE_UP = frozenset({Patience.NONE, Patience.WAIT, Patience.LIMITED})
 class PartnerCalls:
     """The fifteen call activities, sharing connections, breakers and retry budgets."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession, breakers: Breakers) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        session: aiohttp.ClientSession,
+        breakers: Breakers,
+        paces: Mapping[Partner, Pace],
+    ) -> None:
         self._settings = settings
         self._http = PartnerHttp(session, settings)
         self._breakers = breakers
+        self._paces = paces
         self._budgets = {partner: RetryBudget(settings.retry_budget()) for partner in Partner}
 
     def activities(self) -> list[Callable[..., Any]]:
@@ -97,6 +105,7 @@ class PartnerCalls:
             # An open breaker first, so that what it keeps out spends none of the budget.
             if refusal := self._breakers.peek(partner):
                 raise self._kept_out(partner, call, attempt, refusal)
+            self._check_place(verb, partner, attempt)
             self._check_budget(verb, partner, call, attempt)
         try:
             permit = await self._breakers.admit(partner, past_breaker=past_breaker)
@@ -106,13 +115,21 @@ class PartnerCalls:
             self._budgets[partner].record_call(time.monotonic())
         return permit
 
+    def _check_place(self, verb: Verb, partner: Partner, attempt: Attempt) -> None:
+        """Holds that waited come back one after another; confirmations and releases before them all."""
+        if verb is not Verb.RESERVE or not attempt.has_waited:
+            return
+        if place_in_s := self._paces[partner].place_in(time.monotonic()):
+            error = unavailable(partner, "others waited for it before", attempt.number - 1)
+            raise waits(error, attempt, place_in_s)
+
     def _check_budget(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> None:
         if attempt.number == 1:
             return
         if wait_s := self._budgets[partner].ask(time.monotonic(), verb):
             error = unavailable(partner, "its retry budget is spent", attempt.number - 1)
             delay_s = self._delay_s(verb, partner, call, attempt.number - 1, wait_s)
-            raise waits_for_budget(error, attempt, delay_s)
+            raise waits(error, attempt, delay_s)
 
     def _kept_out(
         self, partner: Partner, call: PartnerCall, attempt: Attempt, refusal: BreakerOpen
