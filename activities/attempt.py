@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from domain.backoff import MIN_DELAY_S
 from domain.partner import PARTNER_UNAVAILABLE, CallError, Partner
+
+EXPECTED = ApplicationErrorCategory.BENIGN
+"""A partner that fails is what this is built for: it is in the history, and no error of the worker's."""
 
 SHORTEST_PUT_OFF_S = 0.1
 LONGEST_PUT_OFF_S = 15.0
@@ -59,7 +62,7 @@ def current_attempt() -> Attempt:
 
 def gives_up(error: CallError) -> ApplicationError:
     """The failure that ends the activity."""
-    return ApplicationError(error.message, error, type=error.code, non_retryable=True)
+    return ApplicationError(error.message, error, type=error.code, non_retryable=True, category=EXPECTED)
 
 
 def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
@@ -97,4 +100,4 @@ def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
 
 def _retryable(error: CallError, delay_s: float) -> ApplicationError:
     delay = timedelta(seconds=max(delay_s, MIN_DELAY_S))
-    return ApplicationError(error.message, error, type=error.code, next_retry_delay=delay)
+    return ApplicationError(error.message, error, type=error.code, next_retry_delay=delay, category=EXPECTED)

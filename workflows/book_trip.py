@@ -75,7 +75,8 @@ class BookTrip:
         holding = asyncio.create_task(self._saga.hold_all())
         ending = await self._stopped_before(holding)
         await to_the_end(cancelled(holding))
-        if ending is None and (error := holding.exception()):
+        error = None if holding.cancelled() else holding.exception()
+        if ending is None and error is not None:
             ending = _ending_of(error)
         self._capture_decided = ending is None
         return ending

@@ -1,0 +1,62 @@
+"""A workflow task that the server rejects and runs again, with a message that the first run did not know."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from temporalio.client import Client as TemporalClient
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from chaos.client import Client, Json
+from chaos.orders import whole_order
+from chaos.verdict import faults_of, final
+from domain.trip import Trip
+from tests.partners.client import until
+
+REFUSED_AFTER_MS = 1000
+SETTLE_LIMIT_S = 60.0
+
+WAITING = """
+    select count(*) from pg_stat_activity
+    where wait_event_type = 'Lock' and query like '%update trips set%'
+"""
+
+
+def no_such_hotel() -> Json:
+    """A trip that ends with the answer to its only hold: nothing is to be undone."""
+    order = whole_order()
+    order["hotel"] |= {"hotel_id": "NO-SUCH-HOTEL"}
+    return {name: part for name, part in order.items() if name not in ("tour", "flight", "points")}
+
+
+@pytest.mark.parametrize("round_", range(3))
+async def test_a_trip_ends_as_its_record_says_when_its_last_task_runs_twice(
+    client: Client, round_: int
+) -> None:
+    """The row of the record is locked, so that the task that ends the trip still runs when a cancel comes."""
+    faults = {"latency_ms": REFUSED_AFTER_MS, "count": 1, "verbs": ["PUT"]}
+    await client.lab("PUT", "hotel", "/lab/faults", faults)
+    _, trip = await client.call("POST", "/trips", json=no_such_hotel())
+    trip_id = trip["trip_id"]
+    temporal = await TemporalClient.connect(client.target.temporal, data_converter=pydantic_data_converter)
+    handle = temporal.get_workflow_handle(trip_id, result_type=Trip)
+
+    async def sent() -> bool:
+        return bool(await client.lab_calls("hotel", trip_id))
+
+    await until(sent)
+    locking, watching = [await asyncpg.connect(client.target.database_url) for _ in range(2)]
+    try:
+        async with locking.transaction():
+            await locking.execute("select 1 from trips where trip_id = $1 for update", trip_id)
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                while not await watching.fetchval(WAITING):
+                    await asyncio.sleep(0.005)
+            await handle.cancel()
+    finally:
+        await locking.close()
+        await watching.close()
+    result = await handle.result()
+    ended = await final(client, trip_id, SETTLE_LIMIT_S)
+    assert ended["status"] == result.status
+    assert await faults_of(client, ended, ("failed", "cancelled")) == []
