@@ -1,0 +1,83 @@
+"""Coming back to a partner after waiting for its breaker: in the real activities, with the store away."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.attempt import Carried
+from activities.breakers import BreakerActivities
+from activities.http import open_session
+from activities.partners import PartnerCalls
+from breaker.configured import breaker_policy
+from breaker.view import Breakers
+from domain.pacing import Pace
+from domain.partner import BreakerCheck, BreakerFinding, Partner, PartnerCall, Patience, Verb, activity_name
+from domain.settings import Settings
+from record.pool import open_pool
+
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
+CONFIG = Settings(flight_url="http://127.0.0.1:1")
+CHECK = BreakerCheck(partners=[Partner.FLIGHT, Partner.PAYMENT], wait=True)
+CALL = PartnerCall(key="a-trip", patience=Patience.WAIT)
+WAITED = Carried(put_offs=1, waiting_since=datetime.now(UTC))
+
+
+@pytest.fixture
+async def activities() -> AsyncIterator[dict[str, Any]]:
+    """The activities of one worker, by their names."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(open_session())
+        breakers = await stack.enter_async_context(Breakers(NOWHERE, breaker_policy(CONFIG), list(Partner)))
+        paces = {partner: Pace() for partner in Partner}
+        looks = BreakerActivities(CONFIG, session, breakers, paces, open_pool(NOWHERE))
+        calls = PartnerCalls(CONFIG, session, breakers, paces).activities()
+        names = [activity_name(verb, partner) for verb in Verb for partner in Partner]
+        yield dict(zip(names, calls, strict=True)) | {"check_breaker": looks.check_breaker}
+
+
+async def run(activity: Any, given: object, carried: Carried | None = None) -> tuple[object, list[Carried]]:
+    """One attempt, with what the one before it left: its result or failure, and what it leaves."""
+    environment = ActivityEnvironment()
+    left: list[Carried] = []
+    environment.on_heartbeat = left.append
+    if carried is not None:
+        environment.info = replace(
+            environment.info, attempt=2, heartbeat_details=[carried.model_dump(mode="json")]
+        )
+    try:
+        return await environment.run(activity, given), left
+    except ApplicationError as error:
+        return error, left
+
+
+def delay_s(failure: object) -> float:
+    assert isinstance(failure, ApplicationError) and failure.next_retry_delay is not None
+    return failure.next_retry_delay.total_seconds()
+
+
+async def test_those_who_waited_come_back_one_after_another(activities: dict[str, Any]) -> None:
+    check = activities["check_breaker"]
+    first, _ = await run(check, CHECK, WAITED)
+    second, left = await run(check, CHECK, WAITED)
+    third, _ = await run(check, CHECK, WAITED)
+    new, _ = await run(check, CHECK)
+    assert first == new == BreakerFinding(open_at=None)
+    assert 0 < delay_s(second) <= 1 < delay_s(third) <= 2
+    in_its_place, _ = await run(check, CHECK, left[-1])
+    assert in_its_place == BreakerFinding(open_at=None)
+
+
+async def test_holds_that_waited_take_a_place_and_undos_go_first(activities: dict[str, Any]) -> None:
+    for verb in (Verb.CONFIRM, Verb.RELEASE, Verb.RESERVE):
+        sent, left = await run(activities[activity_name(verb, Partner.FLIGHT)], CALL, WAITED)
+        assert isinstance(sent, ApplicationError) and "others waited" not in sent.message
+        assert left[-1].put_offs == WAITED.put_offs
+    put_off, left = await run(activities["reserve_flight"], CALL, WAITED)
+    assert 0 < delay_s(put_off) <= 1
+    assert left[-1].put_offs == WAITED.put_offs + 1
