@@ -16,6 +16,7 @@ COPY migrations migrations
 COPY wire wire
 COPY domain domain
 COPY breaker breaker
+COPY audit audit
 COPY record record
 COPY activities activities
 COPY workflows workflows
