@@ -45,12 +45,6 @@ class Attempt:
         """Whether the last attempt was put off by an open breaker."""
         return self.carried.waiting_since is not None
 
-    def waited_s(self) -> float:
-        """How long this call has now waited for its breaker without a break."""
-        if self.carried.waiting_since is None:
-            return 0.0
-        return (datetime.now(UTC) - self.carried.waiting_since).total_seconds()
-
 
 def current_attempt() -> Attempt:
     """The attempt of the activity that is running."""
@@ -58,6 +52,11 @@ def current_attempt() -> Attempt:
     details = info.heartbeat_details
     carried = Carried.model_validate(details[0]) if details else Carried()
     return Attempt(number=info.attempt - carried.put_offs, is_first=info.attempt == 1, carried=carried)
+
+
+def under_way_s() -> float:
+    """How long ago the workflow asked for this call, all its attempts and put-offs included."""
+    return (datetime.now(UTC) - activity.info().scheduled_time).total_seconds()
 
 
 def gives_up(error: CallError) -> ApplicationError:

@@ -16,6 +16,7 @@ from activities.attempt import (
     gives_up,
     tries_again,
     unavailable,
+    under_way_s,
     waits,
     waits_for_breaker,
 )
@@ -136,7 +137,7 @@ class PartnerCalls:
     ) -> ApplicationError:
         error = unavailable(partner, "its breaker is open", attempt.number - 1)
         patience_s = self._settings.attention_s if call.patience is Patience.LIMITED else math.inf
-        left_s = patience_s - attempt.waited_s()
+        left_s = patience_s - under_way_s()
         if call.patience is Patience.NONE or left_s <= 0:
             return gives_up(error)
         return waits_for_breaker(error, attempt, refusal.retry_in_s, left_s)
