@@ -17,6 +17,7 @@ COPY wire wire
 COPY domain domain
 COPY breaker breaker
 COPY audit audit
+COPY access access
 COPY record record
 COPY activities activities
 COPY workflows workflows

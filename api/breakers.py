@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from api.caller import caller_of
 from api.door import Door, door_of
 from breaker.configured import breaker_policy
 from breaker.models import Breaker, BreakerEvent
@@ -15,8 +16,6 @@ from wire.paging import Cursor, CursorError, Limit, Page, page, read_cursor
 from wire.problems import documented
 
 router = APIRouter(prefix="/breakers", tags=["breakers"])
-
-OPERATOR = "operator"
 
 
 class Override(Body):
@@ -46,7 +45,7 @@ async def show(request: Request, partner: Partner) -> Breaker:
 async def override(request: Request, partner: Partner, body: Override) -> Breaker:
     """Hold the breaker open or closed, or let it decide again."""
     store = _store(door_of(request))
-    await store.set_override(partner, body.override, body.reason, OPERATOR)
+    await store.set_override(partner, body.override, body.reason, caller_of(request).name)
     return (await store.list_breakers([partner]))[0]
 
 

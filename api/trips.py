@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from api.caller import caller_of
 from api.door import Door, door_of
 from api.examples import order_examples
 from api.prefer import wait_seconds
@@ -33,8 +34,6 @@ from wire.problems import bad_field, documented, problem, unavailable
 
 router = APIRouter(prefix="/trips", tags=["trips"])
 
-TENANT = "default"
-OPERATOR = "operator"
 YEARS_AHEAD = 3
 
 _FINAL = {status.value for status in FINAL_STATUSES}
@@ -67,12 +66,14 @@ async def book(
         return refusal
     if await door.starter.is_full():
         return unavailable("backlog_full", "too many trips wait for their start; nothing was accepted", 5)
-    accepted, booking = _accepted(order, idempotency_key, door)
+    accepted, booking = _accepted(order, idempotency_key, door, caller_of(request).tenant)
     known = await trips.accept(door.pool, accepted)
     if known is not None:
         return await _repeated(door, known, accepted, prefer)
     door.starter.start_soon(booking)
-    return await _answer(door, accepted.trip.model_dump(mode="json"), wait_seconds(prefer), otherwise=202)
+    return await _answer(
+        door, accepted.tenant, accepted.trip.model_dump(mode="json"), wait_seconds(prefer), otherwise=202
+    )
 
 
 @router.get("", responses=documented(422, 503))
@@ -83,14 +84,14 @@ async def list_trips(
     cursor: Cursor = None,
 ) -> Page[Trip]:
     """The trips, newest first."""
-    page = await trips.page(door_of(request).pool, TENANT, status, limit, cursor)
+    page = await trips.page(door_of(request).pool, caller_of(request).tenant, status, limit, cursor)
     return JSONResponse(page.model_dump())  # type: ignore[return-value]  # written by the workflow as a Trip
 
 
 @router.get("/{trip_id}", response_model=Trip, responses=documented(404, 422, 503))
 async def show(request: Request, trip_id: Identifier) -> JSONResponse:
     """One trip, from its record: also long after its history is gone, and while no worker runs."""
-    trip = await trips.fetch(door_of(request).pool, trip_id, TENANT)
+    trip = await trips.fetch(door_of(request).pool, trip_id, caller_of(request).tenant)
     return _unknown() if trip is None else JSONResponse(trip)
 
 
@@ -99,13 +100,13 @@ async def show(request: Request, trip_id: Identifier) -> JSONResponse:
 )
 async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
     """Undo the trip; 409 `already_final` once capture is decided."""
-    door = door_of(request)
-    trip = await trips.fetch(door.pool, trip_id, TENANT)
+    door, tenant = door_of(request), caller_of(request).tenant
+    trip = await trips.fetch(door.pool, trip_id, tenant)
     if trip is None:
         return _unknown()
     if trip["status"] in _FINAL or not await door.messages.cancel(trip_id):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
-    return JSONResponse(await trips.fetch(door.pool, trip_id, TENANT), 202)
+    return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
 
 
 @router.post(
@@ -116,7 +117,9 @@ async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
 )
 async def retry(request: Request, trip_id: Identifier, step: Partner) -> JSONResponse:
     """Operator only: try a step that needs attention again now, once past its breaker."""
-    return await _operate(request, trip_id, OperatorOrder(step=step, action="retry", who=OPERATOR))
+    return await _operate(
+        request, trip_id, OperatorOrder(step=step, action="retry", who=caller_of(request).name)
+    )
 
 
 @router.post(
@@ -127,18 +130,18 @@ async def retry(request: Request, trip_id: Identifier, step: Partner) -> JSONRes
 )
 async def resolve(request: Request, trip_id: Identifier, step: Partner, body: Resolution) -> JSONResponse:
     """Operator only: a step that needs attention was settled by hand outside, as the note says."""
-    order = OperatorOrder(step=step, action="resolve", who=OPERATOR, note=body.note)
+    order = OperatorOrder(step=step, action="resolve", who=caller_of(request).name, note=body.note)
     return await _operate(request, trip_id, order)
 
 
 async def _operate(request: Request, trip_id: str, order: OperatorOrder) -> JSONResponse:
-    door = door_of(request)
-    trip = await trips.fetch(door.pool, trip_id, TENANT)
+    door, tenant = door_of(request), caller_of(request).tenant
+    trip = await trips.fetch(door.pool, trip_id, tenant)
     if trip is None:
         return _unknown()
     if trip["status"] in _FINAL or not await door.messages.operate(trip_id, order):
         return problem(409, "not_stuck", f"the {order.step} step does not need attention")
-    return JSONResponse(await trips.fetch(door.pool, trip_id, TENANT), 202)
+    return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
 
 
 def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
@@ -170,11 +173,13 @@ def _years_later(day: date, years: int) -> date:
         return day.replace(year=day.year + years, day=28)
 
 
-def _accepted(order: TripOrder, idempotency_key: str | None, door: Door) -> tuple[trips.Accepted, Booking]:
+def _accepted(
+    order: TripOrder, idempotency_key: str | None, door: Door, tenant: str
+) -> tuple[trips.Accepted, Booking]:
     trip_id = str(uuid.uuid4())
     booking = Booking(
         trip_id=trip_id,
-        tenant=TENANT,
+        tenant=tenant,
         order=order,
         accepted_at=datetime.now(UTC),
         links=Links(
@@ -187,7 +192,7 @@ def _accepted(order: TripOrder, idempotency_key: str | None, door: Door) -> tupl
     body = json.dumps(document["order"], sort_keys=True).encode()
     accepted = trips.Accepted(
         trip=new_trip(booking),
-        tenant=TENANT,
+        tenant=tenant,
         idempotency_key=idempotency_key,
         body_hash=hashlib.sha256(body).digest(),
         booking=document,
@@ -204,25 +209,25 @@ async def _repeated(
             "was used with another body; send the same body or another key",
             code="idempotency_key_reused",
         )
-    return await _answer(door, known.trip, wait_seconds(prefer), otherwise=200)
+    return await _answer(door, accepted.tenant, known.trip, wait_seconds(prefer), otherwise=200)
 
 
-async def _answer(door: Door, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:
+async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:
     """The trip once it has settled, with 200, or as it stands when the wait is over."""
     trip_id: str = trip["trip_id"]
     if wait_s and trip["status"] not in _FINAL and door.waits.may_wait():
         with door.waits:
-            trip = await _settled(door, trip, wait_s)
+            trip = await _settled(door, tenant, trip, wait_s)
     status = 200 if trip["status"] in _FINAL else otherwise
     return JSONResponse(trip, status, headers={"Location": f"/trips/{trip_id}"})
 
 
-async def _settled(door: Door, trip: dict[str, Any], wait_s: int) -> dict[str, Any]:
+async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -> dict[str, Any]:
     until = asyncio.get_running_loop().time() + wait_s
     with door.changes.watching(trip["trip_id"]) as next_change:
         while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
             await next_change(until)
-            trip = await trips.fetch(door.pool, trip["trip_id"], TENANT) or trip
+            trip = await trips.fetch(door.pool, trip["trip_id"], tenant) or trip
     return trip
 
 

@@ -1,0 +1,1 @@
+"""Who calls the front door, and what they may do."""
