@@ -46,12 +46,13 @@ class Attempt:
         return self.carried.waiting_since is not None
 
 
-def current_attempt() -> Attempt:
-    """The attempt of the activity that is running."""
+def current_attempt(made: int = 0) -> Attempt:
+    """The attempt of the activity that is running, after `made` others of the same call."""
     info = activity.info()
     details = info.heartbeat_details
     carried = Carried.model_validate(details[0]) if details else Carried()
-    return Attempt(number=info.attempt - carried.put_offs, is_first=info.attempt == 1, carried=carried)
+    number = made + info.attempt - carried.put_offs
+    return Attempt(number=number, is_first=info.attempt == 1, carried=carried)
 
 
 def under_way_s() -> float:
@@ -66,8 +67,7 @@ def gives_up(error: CallError) -> ApplicationError:
 
 def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
     """The failure of one attempt; the next follows after `delay_s` seconds."""
-    activity.heartbeat(Carried(put_offs=attempt.carried.put_offs))
-    return _retryable(error, delay_s)
+    return _retryable(error, delay_s, Carried(put_offs=attempt.carried.put_offs))
 
 
 def waits_for_breaker(
@@ -79,15 +79,19 @@ def waits_for_breaker(
     """
     longest = max(min(retry_in_s, LONGEST_PUT_OFF_S), SHORTEST_PUT_OFF_S)
     since = attempt.carried.waiting_since or datetime.now(UTC)
-    activity.heartbeat(Carried(put_offs=attempt.carried.put_offs + 1, waiting_since=since))
+    carried = Carried(put_offs=attempt.carried.put_offs + 1, waiting_since=since)
     delay_s = min(random.uniform(longest, 1.5 * longest), max(at_most_s, SHORTEST_PUT_OFF_S))
-    return _retryable(error, delay_s)
+    return _retryable(error, delay_s, carried)
 
 
 def waits(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
     """Put off by `delay_s` seconds: until the retry budget may have room, or this call's place comes."""
-    activity.heartbeat(Carried(put_offs=attempt.carried.put_offs + 1))
-    return _retryable(error, delay_s)
+    return _retryable(error, delay_s, Carried(put_offs=attempt.carried.put_offs + 1))
+
+
+def not_locally(error: CallError) -> ApplicationError:
+    """The failure of a local activity that sends nothing: the call is one for an ordinary activity."""
+    return ApplicationError(error.message, error, type=error.code, category=EXPECTED)
 
 
 def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
@@ -97,6 +101,11 @@ def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
     )
 
 
-def _retryable(error: CallError, delay_s: float) -> ApplicationError:
+def _retryable(error: CallError, delay_s: float, carried: Carried) -> ApplicationError:
+    if not activity.info().is_local:  # which has no further attempt
+        activity.heartbeat(carried)
     delay = timedelta(seconds=max(delay_s, MIN_DELAY_S))
-    return ApplicationError(error.message, error, type=error.code, next_retry_delay=delay, category=EXPECTED)
+    details = error.model_copy(update={"retry_in_s": delay.total_seconds()})
+    return ApplicationError(
+        error.message, details, type=error.code, next_retry_delay=delay, category=EXPECTED
+    )

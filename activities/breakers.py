@@ -12,8 +12,9 @@ from breaker.configured import breaker_policy
 from breaker.store import Store
 from breaker.view import Breakers
 from domain.pacing import Pace
-from domain.partner import BreakerCheck, BreakerFinding, Partner
+from domain.partner import BreakerCheck, BreakerFinding, Partner, Sending
 from domain.settings import Settings
+from record import sending
 from record.pool import Pool
 
 HEALTH_TIMEOUT_S = 3.0
@@ -34,34 +35,55 @@ class BreakerActivities:
         self._session = session
         self._breakers = breakers
         self._paces = paces
+        self._pool = pool
         self._store = Store(pool, breaker_policy(settings))
 
     def activities(self) -> list[Callable[..., Any]]:
-        """Both activities."""
-        return [self.check_breaker, self.probe_partner]
+        """All of them."""
+        return [self.check_breaker, self.bar_sending, self.probe_partner]
 
     @activity.defn
     async def check_breaker(self, check: BreakerCheck) -> BreakerFinding:
-        """The first of the partners whose breaker is open, if any.
+        """The first of the partners whose breaker is open, if any; it calls nobody.
 
-        With `wait` there is none: the activity is put off until all let calls in, and then until the place
-        that is given to it among those who waited. It calls nobody.
+        As a local activity it leaves the mark in the trip's record that sending begins, or that nothing is
+        sent. As an ordinary one, with `wait`, it is put off until all breakers let calls in, and then until
+        the place that is given to it among those who waited.
         """
-        attempt, now = current_attempt(), time.monotonic()
-        if attempt.is_first:
-            for partner in check.partners:
-                self._paces[partner].record_new(now)
-        for partner in check.partners:
-            refusal = self._breakers.peek(partner)
-            if refusal is None:
-                continue
-            if check.wait:
-                error = unavailable(partner, "its breaker is open", attempts=0)
-                raise waits_for_breaker(error, attempt, refusal.retry_in_s)
-            return BreakerFinding(open_at=partner)
+        if activity.info().is_local:
+            return await self._check_at_once(check)
+        attempt = current_attempt()
+        if (found := self._first_open(check.partners)) is not None:
+            partner, retry_in_s = found
+            if not check.wait:
+                return BreakerFinding(open_at=partner)
+            error = unavailable(partner, "its breaker is open", attempts=0)
+            raise waits_for_breaker(error, attempt, retry_in_s)
         if attempt.has_waited:
-            self._check_place(check.partners, attempt, now)
+            self._check_place(check.partners, attempt, time.monotonic())
         return BreakerFinding(open_at=None)
+
+    @activity.defn
+    async def bar_sending(self, trip_id: str) -> Sending:
+        """Whether sending had begun; where it had not, it never will."""
+        return await sending.bar(self._pool, trip_id)
+
+    async def _check_at_once(self, check: BreakerCheck) -> BreakerFinding:
+        now = time.monotonic()
+        for partner in check.partners:
+            self._paces[partner].record_new(now)
+        if (found := self._first_open(check.partners)) is None:
+            return BreakerFinding(open_at=None, sending=await sending.begin(self._pool, check.trip_id))
+        if check.wait:
+            return BreakerFinding(open_at=found[0])
+        return BreakerFinding(open_at=found[0], sending=await sending.bar(self._pool, check.trip_id))
+
+    def _first_open(self, partners: Sequence[Partner]) -> tuple[Partner, float] | None:
+        """A partner whose breaker is open, and in how many seconds it may let a call in."""
+        for partner in partners:
+            if (refusal := self._breakers.peek(partner)) is not None:
+                return partner, refusal.retry_in_s
+        return None
 
     def _check_place(self, partners: Sequence[Partner], attempt: Attempt, now: float) -> None:
         """The trip will call all of them, so it takes a place with each, and the last one counts."""

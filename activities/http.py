@@ -34,9 +34,10 @@ class Refused(Exception):
 class Unanswered(Exception):
     """Whether the call took effect is unknown, and another attempt may tell."""
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, retry_after_s: float | None = None, *, timed_out: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.timed_out = timed_out
 
 
 class _Problem(BaseModel):
@@ -75,7 +76,7 @@ class PartnerHttp:
             ) as response:
                 return _read(verb, response.status, response.headers, await _body(response))
         except TimeoutError as error:
-            raise Unanswered(f"no answer within {limit_s:g} s") from error
+            raise Unanswered(f"no answer within {limit_s:g} s", timed_out=True) from error
         except aiohttp.ClientError as error:
             raise Unanswered(str(error) or type(error).__name__) from error
 

@@ -14,6 +14,7 @@ from activities.attempt import (
     Attempt,
     current_attempt,
     gives_up,
+    not_locally,
     tries_again,
     unavailable,
     under_way_s,
@@ -42,6 +43,9 @@ from domain.settings import Settings
 _REPORTING_S = 0.5
 """Kept back of an attempt's time limit, so that the activity can say itself what went wrong."""
 
+_NEWEST_WEIGHT = 0.2
+"""Of a call's duration in the running mean of its partner's."""
+
 _MAY_GIVE_UP = frozenset({Patience.NONE, Patience.WAIT, Patience.LIMITED})
 
 
@@ -60,6 +64,7 @@ class PartnerCalls:
         self._breakers = breakers
         self._paces = paces
         self._budgets = {partner: RetryBudget(settings.retry_budget()) for partner in Partner}
+        self._takes_s = dict.fromkeys(Partner, 0.0)
 
     def activities(self) -> list[Callable[..., Any]]:
         """One activity for every verb and partner, each under its own name."""
@@ -73,7 +78,8 @@ class PartnerCalls:
         return call_partner
 
     async def _attempt(self, verb: Verb, partner: Partner, call: PartnerCall) -> PartnerAnswer:
-        attempt = current_attempt()
+        attempt = current_attempt(call.made)
+        self._check_is_for_local(partner, attempt)
         # Only a worker that was lost with its last attempt leaves one more than there may be.
         self._check_attempts(partner, call, attempt.number - 1, "no answer")
         permit = await self._let_in(verb, partner, call, attempt)
@@ -94,6 +100,11 @@ class PartnerCalls:
             delay_s = self._delay_s(verb, partner, call, attempt.number, unanswered.retry_after_s)
             raise tries_again(error, attempt, delay_s) from unanswered
         return PartnerAnswer(reservation=reservation, attempts=attempt.number)
+
+    def _check_is_for_local(self, partner: Partner, attempt: Attempt) -> None:
+        """A local activity does only what is quickly done: its workflow hears of nothing else meanwhile."""
+        if activity.info().is_local and self._takes_s[partner] >= self._settings.local_attempt_s / 2:
+            raise not_locally(unavailable(partner, "too slow for a local activity", attempt.number - 1))
 
     def _check_attempts(self, partner: Partner, call: PartnerCall, made: int, message: str) -> None:
         if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:
@@ -154,22 +165,30 @@ class PartnerCalls:
         started = time.monotonic()
         outcome, error = Outcome.IGNORED, None
         try:
-            reservation = await self._http.send(verb, partner, call, _time_limit_s())
+            reservation = await self._http.send(verb, partner, call, self._time_limit_s())
         except Refused:
             outcome = Outcome.SUCCESS  # it is there and knows its mind
             raise
         except Unanswered as unanswered:
-            outcome, error = Outcome.FAILURE, str(unanswered)
+            outcome, error = _judged(unanswered), str(unanswered)
             raise
         else:
             outcome = Outcome.SUCCESS
             return reservation
         finally:
+            took_s = time.monotonic() - started
+            self._takes_s[partner] += _NEWEST_WEIGHT * (took_s - self._takes_s[partner])
             # Shielded, so that a call that is cancelled gives its probe back.
-            await asyncio.shield(self._breakers.record(permit, outcome, time.monotonic() - started, error))
+            await asyncio.shield(self._breakers.record(permit, outcome, took_s, error))
+
+    def _time_limit_s(self) -> float:
+        if activity.info().is_local:
+            return self._settings.local_attempt_s
+        limit = activity.info().start_to_close_timeout
+        assert limit is not None, "every call has one"
+        return max(limit.total_seconds() - _REPORTING_S, _REPORTING_S)
 
 
-def _time_limit_s() -> float:
-    limit = activity.info().start_to_close_timeout
-    assert limit is not None, "every call has one"
-    return max(limit.total_seconds() - _REPORTING_S, _REPORTING_S)
+def _judged(unanswered: Unanswered) -> Outcome:
+    """A local activity's patience is too short to hold a time-out against the partner."""
+    return Outcome.IGNORED if unanswered.timed_out and activity.info().is_local else Outcome.FAILURE

@@ -18,7 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from domain.partner import TASK_QUEUE
-from domain.trip import Booking, TripStatus
+from domain.trip import Booking
 from record import trips
 from record.pool import Pool
 
@@ -35,7 +35,6 @@ OWED_AFTER_S = 2.0
 BATCH = 200
 
 TRIP_TENANT = SearchAttributeKey.for_keyword("TripTenant")
-TRIP_STATUS = SearchAttributeKey.for_keyword("TripStatus")
 
 
 class Starter:
@@ -85,7 +84,6 @@ class Starter:
         attributes = TypedSearchAttributes(
             [
                 SearchAttributePair(TRIP_TENANT, booking.tenant),
-                SearchAttributePair(TRIP_STATUS, TripStatus.BOOKING.value),
             ]
         )
         with contextlib.suppress(WorkflowAlreadyStartedError):

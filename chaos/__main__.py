@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from chaos import cancels, matrix, report
 from chaos.histories import save_histories
-from chaos.place import PRECISE, SOAK, Place, place
+from chaos.place import PRECISE, SOAK, UNHURRIED, Place, place
 from chaos.soak import WORKERS, soak
 from stack.runner import exit_status, stop_event
 
@@ -39,7 +39,7 @@ async def chaos(arguments: argparse.Namespace) -> int:
     if arguments.matrix:
         return await _in_a_place(PRECISE, 1, _matrix)
     if arguments.cancels:
-        return await _in_a_place(PRECISE, 1, _cancels)
+        return await _in_a_place(UNHURRIED, 1, _cancels)
     seed = random.randrange(2**31) if arguments.seed is None else arguments.seed
     print(f"seed {seed}", flush=True)
 

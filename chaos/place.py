@@ -30,11 +30,16 @@ PRECISE = {
     "TRIPS_RETRY_BASE_S": "3",
     "TRIPS_RETRY_CAP_S": "3",
     "TRIPS_RETRY_JITTER": "none",
+    # So that a local activity stands at its moment as long as an ordinary one.
+    "TRIPS_LOCAL_ATTEMPT_S": "4.5",
     # What is asked is what a kill does, not what a breaker does about it.
     "TRIPS_BREAKER_MIN_CALLS": "10000",
     "TRIPS_PROBE_INTERVAL_S": "3600",
 }
 """The settings under which a moment can be met."""
+
+UNHURRIED = PRECISE | {"TRIPS_LOCAL_ATTEMPT_S": "1"}
+"""Those under which a slow trip hears of its cancel between two calls, as by default."""
 
 CONNECTIONS = 150
 

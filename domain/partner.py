@@ -66,12 +66,14 @@ class Patience(StrEnum):
 class PartnerCall(BaseModel):
     """What a call activity is given. `key` is the trip's id, so that every attempt is safe to repeat.
 
-    `past_breaker` lets the first attempt through an open breaker, by an operator's word.
+    `made` is how many attempts a local activity has made before. `past_breaker` lets the first attempt
+    through an open breaker, by an operator's word.
     """
 
     key: str
     body: dict[str, object] | None = None
     patience: Patience = Patience.LIMITED
+    made: int = 0
     past_breaker: bool = False
 
 
@@ -86,25 +88,40 @@ class CallError(BaseModel):
     """Why a call failed, after how many attempts: with none, nothing was ever sent.
 
     `final` means that no repetition can change it, and that the attempt it answers took no effect.
+    `retry_in_s` is when the next attempt is due, where there is to be one.
     """
 
     code: str
     message: str
     attempts: int
     final: bool
+    retry_in_s: float = 0
 
 
 class BreakerCheck(BaseModel):
     """What `check_breaker` is asked: are calls to these let in? With `wait` it answers once they are."""
 
+    trip_id: str
     partners: list[Partner]
     wait: bool
 
 
+class Sending(StrEnum):
+    """What a trip's record says of its sending, which begins once and never begins where it was barred."""
+
+    BEGINS = "begins"
+    HAD_BEGUN = "had_begun"
+    BARRED = "barred"
+
+
 class BreakerFinding(BaseModel):
-    """The first partner whose breaker keeps calls out, if any does."""
+    """The first partner whose breaker keeps calls out, if any does, and what the record says of sending.
+
+    `sending` is None where the record was not asked.
+    """
 
     open_at: Partner | None
+    sending: Sending | None = None
 
 
 PARTNER_UNAVAILABLE = "partner_unavailable"

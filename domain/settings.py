@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     retry_jitter: Jitter = Jitter.FULL
     retry_budget_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
     retry_budget_min_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 10
+    local_attempt_s: Annotated[float, Field(ge=0, le=10)] = 1
     hotel_retry_jitter: Jitter | None = None
     tour_retry_jitter: Jitter | None = None
     flight_retry_jitter: Jitter | None = None

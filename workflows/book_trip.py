@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.progress import Progress
-from workflows.saga import Ending, Saga, StepFailed
+from workflows.saga import Ending, Saga, SendingBarred, StepFailed
 from workflows.tasks import cancelled, to_the_end
 
 with workflow.unsafe.imports_passed_through():
@@ -77,42 +77,44 @@ class BookTrip:
         await to_the_end(cancelled(holding))
         error = None if holding.cancelled() else holding.exception()
         if ending is None and error is not None:
-            ending = _ending_of(error)
+            ending = self._ending_of(error)
+        if ending is None and workflow.now() >= self._deadline:
+            ending = self._too_late()
         self._capture_decided = ending is None
         return ending
 
     async def _stopped_before(self, holding: asyncio.Task[None]) -> Ending | None:
+        def is_stopped() -> bool:
+            return holding.done() or self._cancel_asked
+
         try:
-            await workflow.wait_condition(
-                lambda: holding.done() or self._cancel_asked, timeout=self._deadline - workflow.now()
-            )
+            # A timer starts to run when the workflow task ends, and local activities go on until then.
+            await workflow.wait_condition(lambda: is_stopped() or not self._progress.is_soon_more)
+            left = self._deadline - workflow.now()
+            await workflow.wait_condition(is_stopped, timeout=max(left, timedelta(milliseconds=1)))
         except TimeoutError:
             return self._too_late()
         except asyncio.CancelledError:
             return CANCELLED  # Temporal's own cancel, from its UI or command line
         return CANCELLED if self._cancel_asked else None
 
+    def _ending_of(self, error: BaseException) -> Ending:
+        if isinstance(error, StepFailed):
+            return Ending(TripStatus.FAILED, error.failure)
+        if isinstance(error, SendingBarred):  # by a cancel or at the deadline: nothing else bars it
+            return self._too_late() if workflow.now() >= self._deadline else CANCELLED
+        raise error
+
     def _too_late(self) -> Ending:
-        waited_for = next(
-            (
-                s.name
-                for s in self._progress.trip.steps
-                if s.status in (StepStatus.UNKNOWN, StepStatus.PENDING)
-            ),
-            None,
-        )
+        steps = self._progress.trip.steps
+        open_steps = (s for s in steps if s.status in (StepStatus.UNKNOWN, StepStatus.PENDING))
+        waited_for = next(open_steps, steps[-1]).name
         failure = Failure(
             step=waited_for,
             code=DEADLINE_EXCEEDED,
             message="the trip was not held in full before its deadline",
         )
         return Ending(TripStatus.FAILED, failure)
-
-
-def _ending_of(error: BaseException) -> Ending:
-    if isinstance(error, StepFailed):
-        return Ending(TripStatus.FAILED, error.failure)
-    raise error
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

@@ -1,6 +1,12 @@
-"""How every call of a trip is carried out: its time limit, its attempts, and the one place that makes it."""
+"""How every call of a trip is carried out: as a local activity first, then as an ordinary one.
+
+A local activity costs no round trip to the server, and is the worker's own until the workflow task ends: if
+the task is lost, it runs again. An ordinary activity is scheduled in the history, retried by the server and
+shown as pending. Which call is which is said here and nowhere else.
+"""
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,28 +23,33 @@ with workflow.unsafe.imports_passed_through():
         Partner,
         PartnerAnswer,
         PartnerCall,
+        Patience,
+        Sending,
         Verb,
         activity_name,
     )
     from domain.settings import settings
-    from domain.trip import FINAL_STATUSES, Trip
 
-SAVE_TRIP = "save_trip"
 CHECK_BREAKER = "check_breaker"
+BAR_SENDING = "bar_sending"
 
 _CHECK_S = 2.0
+_RECORD_S = 0.5
+_REPORTING_S = 0.5
 _UNLIMITED = 0
+ONCE = RetryPolicy(maximum_attempts=1)
 
 
 @dataclass(frozen=True)
 class CallPolicy:
-    """`attempt_s` limits one attempt; `first_retry_s` and `longest_retry_s` bound the server's own delays.
+    """`attempt_s` limits one attempt of an ordinary activity; `local` has a local one go before it.
 
-    The activity names each delay itself and counts its attempts; the server's delays serve where it could
-    not, as when its worker was lost.
+    `first_retry_s` and `longest_retry_s` bound the server's own delays: the activity names each delay itself
+    and counts its attempts, and the server's serve where it could not, as when its worker was lost.
     """
 
     attempt_s: float
+    local: bool = True
     first_retry_s: float = settings().retry_base_s
     longest_retry_s: float = max(settings().retry_cap_s, settings().retry_base_s)
 
@@ -49,11 +60,12 @@ CALLS: dict[str, CallPolicy] = {
     "reserve_flight": CallPolicy(attempt_s=5),
     "reserve_points": CallPolicy(attempt_s=5),
     "reserve_payment": CallPolicy(attempt_s=10),
+    # The capture: scheduling it makes all that led to it durable, and undoing impossible.
+    "confirm_payment": CallPolicy(attempt_s=10, local=False),
     "confirm_hotel": CallPolicy(attempt_s=5),
     "confirm_tour": CallPolicy(attempt_s=5),
     "confirm_flight": CallPolicy(attempt_s=5),
     "confirm_points": CallPolicy(attempt_s=5),
-    "confirm_payment": CallPolicy(attempt_s=10),
     "release_hotel": CallPolicy(attempt_s=5),
     "release_tour": CallPolicy(attempt_s=5),
     "release_flight": CallPolicy(attempt_s=5),
@@ -70,13 +82,60 @@ class CallFailed(Exception):
         self.error = error
 
 
-async def carry_out(verb: Verb, partner: Partner, call: PartnerCall, summary: str) -> PartnerAnswer:
-    """Make one call of the trip as an activity, retried as the call's patience says.
+class _ToBeRetried(Exception):
+    """A local activity did not succeed, and an ordinary one may."""
 
+    def __init__(self, error: CallError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+async def carry_out(
+    verb: Verb,
+    partner: Partner,
+    call: PartnerCall,
+    summary: str,
+    locally: AbstractContextManager[None] | None,
+) -> PartnerAnswer:
+    """Make one call of the trip, retried as its patience says.
+
+    `locally` is entered while a local activity is at it, which is soon over; with None there is none.
     Raises CallFailed, and CancelledError where the awaiting task was cancelled.
     """
     name = activity_name(verb, partner)
     policy = CALLS[name]
+    if locally and policy.local and call.patience is not Patience.ENDLESS and not call.past_breaker:
+        try:
+            with locally:
+                return await _local(name, call, summary)
+        except _ToBeRetried as missed:
+            call = call.model_copy(update={"made": missed.error.attempts})
+            delay_s = missed.error.retry_in_s
+        if delay_s:
+            await workflow.sleep(timedelta(seconds=delay_s), summary=f"{name} again")
+    return await _ordinary(name, policy, call, summary)
+
+
+async def _local(name: str, call: PartnerCall, summary: str) -> PartnerAnswer:
+    limit = timedelta(seconds=settings().local_attempt_s + _REPORTING_S)
+    try:
+        answer: PartnerAnswer = await workflow.execute_local_activity(
+            name,
+            call,
+            result_type=PartnerAnswer,
+            summary=summary,
+            start_to_close_timeout=limit,
+            retry_policy=ONCE,
+        )
+    except FailureError as error:
+        _raise_if_cancelled(error)
+        if _is_given_up(error):
+            raise CallFailed(_reason(error, call)) from error
+        raise _ToBeRetried(_reason(error, call)) from error
+    return answer
+
+
+async def _ordinary(name: str, policy: CallPolicy, call: PartnerCall, summary: str) -> PartnerAnswer:
     try:
         answer: PartnerAnswer = await workflow.execute_activity(
             name,
@@ -88,10 +147,26 @@ async def carry_out(verb: Verb, partner: Partner, call: PartnerCall, summary: st
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
         )
     except FailureError as error:
-        if is_cancelled_exception(error):
-            raise asyncio.CancelledError from error
-        raise CallFailed(_reason(error)) from error
+        _raise_if_cancelled(error)
+        raise CallFailed(_reason(error, call)) from error
     return answer
+
+
+async def check_breaker_at_once(check: BreakerCheck, summary: str) -> BreakerFinding | None:
+    """What `check_breaker` finds locally, and the mark that it leaves; None where the record is away."""
+    try:
+        finding: BreakerFinding = await workflow.execute_local_activity(
+            CHECK_BREAKER,
+            check,
+            result_type=BreakerFinding,
+            summary=summary,
+            start_to_close_timeout=timedelta(seconds=_RECORD_S),
+            retry_policy=ONCE,
+        )
+    except FailureError as error:
+        _raise_if_cancelled(error)
+        return None
+    return finding
 
 
 async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
@@ -106,10 +181,24 @@ async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
             retry_policy=_retry_policy(CallPolicy(_CHECK_S)),
         )
     except FailureError as error:
-        if is_cancelled_exception(error):
-            raise asyncio.CancelledError from error
+        _raise_if_cancelled(error)
         raise
     return finding.open_at
+
+
+async def bar_sending(trip_id: str) -> bool:
+    """Whether it is certain that nothing was sent for the trip, nor ever will be."""
+    try:
+        found: Sending = await workflow.execute_local_activity(
+            BAR_SENDING,
+            trip_id,
+            result_type=Sending,
+            start_to_close_timeout=timedelta(seconds=_RECORD_S),
+            retry_policy=ONCE,
+        )
+    except FailureError:
+        return False
+    return found is Sending.BARRED
 
 
 def _retry_policy(policy: CallPolicy) -> RetryPolicy:
@@ -121,46 +210,22 @@ def _retry_policy(policy: CallPolicy) -> RetryPolicy:
     )
 
 
-def _reason(error: FailureError) -> CallError:
-    cause = error.cause if isinstance(error, ActivityError) else error
+def _raise_if_cancelled(error: FailureError) -> None:
+    if is_cancelled_exception(error):
+        raise asyncio.CancelledError from error
+
+
+def _cause(error: FailureError) -> BaseException | None:
+    return error.cause if isinstance(error, ActivityError) else error
+
+
+def _is_given_up(error: FailureError) -> bool:
+    cause = _cause(error)
+    return isinstance(cause, ApplicationError) and cause.non_retryable
+
+
+def _reason(error: FailureError, call: PartnerCall) -> CallError:
+    cause = _cause(error)
     if isinstance(cause, ApplicationError) and cause.details:
         return CallError.model_validate(cause.details[0])
-    return CallError(code=PARTNER_UNAVAILABLE, message=str(cause), attempts=1, final=False)
-
-
-_SAVE_LOCALLY_S = 0.3
-_SAVE_ATTEMPT_S = 6.0
-
-
-async def save_trip(trip: Trip, version: int) -> None:
-    """Write the trip's record: from the worker at hand where it can, else as an activity until done.
-
-    A final status is never overwritten, and so it is never written from within a workflow task: the task
-    might be rejected, run again with other messages, and end otherwise. Scheduling an activity makes all
-    that led to it durable.
-    """
-    if trip.status not in FINAL_STATUSES and await _saved_at_hand(trip, version):
-        return
-    await workflow.execute_activity(
-        SAVE_TRIP,
-        args=[trip, version],
-        summary=trip.status.value,
-        start_to_close_timeout=timedelta(seconds=_SAVE_ATTEMPT_S),
-        retry_policy=RetryPolicy(
-            initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
-        ),
-    )
-
-
-async def _saved_at_hand(trip: Trip, version: int) -> bool:
-    try:
-        await workflow.execute_local_activity(
-            SAVE_TRIP,
-            args=[trip, version],
-            summary=trip.status.value,
-            schedule_to_close_timeout=timedelta(seconds=_SAVE_LOCALLY_S),
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )
-    except FailureError:
-        return False
-    return True
+    return CallError(code=PARTNER_UNAVAILABLE, message=str(cause), attempts=call.made + 1, final=False)

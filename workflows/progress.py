@@ -1,9 +1,12 @@
 """How far a trip has come: kept in the workflow, written to the record, shown in the Temporal UI."""
 
-from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+import contextlib
+from collections.abc import Iterator
 
-from workflows.calls import save_trip
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+from workflows.saving import save_durably, save_trip
 
 with workflow.unsafe.imports_passed_through():
     from domain.partner import Partner, Verb
@@ -37,6 +40,8 @@ class Progress:
         self._stuck: list[Partner] = []
         self._unsaved = False
         self._saves = 0
+        self._soon_more = 0
+        self._searchable = False
 
     def step(self, partner: Partner) -> Step:
         """The step of `partner`, to read; changes go through `update_step`."""
@@ -75,17 +80,14 @@ class Progress:
         self._phase = phase
         if failure is not None:
             self.trip.failure = failure
-            if failure.step is not None:
-                self._show_partner(failure.step)
-        self._show_status()
+        self._show_status(failure.step if failure else None)
 
     def stuck(self, partner: Partner, error: StepError) -> None:
         """A call that must get through does not: a person may help."""
         if partner not in self._stuck:
             self._stuck.append(partner)
         self.update_step(partner, error=error)
-        self._show_partner(partner)
-        self._show_status()
+        self._show_status(partner)
 
     def freed(self, partner: Partner) -> None:
         """The call that was stuck, if it was, is through."""
@@ -98,13 +100,34 @@ class Progress:
         return partner in self._stuck
 
     async def keep_saved(self) -> None:
-        """Write the record after every change, its latest state each time, until a final one is written."""
+        """Write the record, its latest state each time, until a final one is written."""
         status = self.trip.status
         while status not in FINAL_STATUSES:
-            await workflow.wait_condition(lambda: self._unsaved)
+            for _ in range(2):  # those woken at the same moment go first, and may have more
+                await workflow.wait_condition(lambda: self._unsaved and not self.is_soon_more)
             self._unsaved = False
             status = self.trip.status
             await save_trip(self.trip, self._next_version())
+
+    @contextlib.contextmanager
+    def soon_more(self) -> Iterator[None]:
+        """While this is entered nothing is saved: more is about to change, and is saved with the rest."""
+        self._soon_more += 1
+        try:
+            yield
+        finally:
+            self._soon_more -= 1
+
+    @property
+    def is_soon_more(self) -> bool:
+        """Whether a local activity is at it."""
+        return self._soon_more > 0
+
+    async def save_durably(self) -> None:
+        """Have all decisions until here outlive this workflow task, and the record written if it can be."""
+        self._unsaved = False
+        if not await save_durably(self.trip, self._next_version()):
+            self._unsaved = True
 
     def _next_version(self) -> int:
         # A workflow task that runs again may go another way: what it writes must still count as newer,
@@ -112,15 +135,20 @@ class Progress:
         self._saves += 1
         return (workflow.info().get_current_history_length() << 20) + self._saves
 
-    def _show_status(self) -> None:
+    def _show_status(self, partner: Partner | None = None) -> None:
+        """To the record, and what is not as usual to Temporal's search too."""
         status = TripStatus.NEEDS_ATTENTION if self._stuck else self._phase
+        shown: list[SearchAttributeUpdate[str]] = []
         if status is not self.trip.status:
             self.trip.status = status
-            workflow.upsert_search_attributes([TRIP_STATUS.value_set(status.value)])
+            if status is not TripStatus.CONFIRMED or self._searchable:
+                shown.append(TRIP_STATUS.value_set(status.value))
+        if partner is not None:
+            shown.append(TRIP_PARTNER.value_set(partner.value))
+        if shown:
+            self._searchable = True
+            workflow.upsert_search_attributes(shown)
         self._touch()
-
-    def _show_partner(self, partner: Partner) -> None:
-        workflow.upsert_search_attributes([TRIP_PARTNER.value_set(partner.value)])
 
     def _touch(self) -> None:
         self.trip.updated_at = workflow.now()

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from workflows.calls import CallFailed, carry_out, check_breaker
+from workflows.calls import CallFailed, bar_sending, carry_out, check_breaker, check_breaker_at_once
 from workflows.progress import Progress
 from workflows.tasks import cancelled, together
 
@@ -15,11 +15,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.partner import (
         PARTNER_UNAVAILABLE,
         BreakerCheck,
+        BreakerFinding,
         CallError,
         Partner,
         PartnerAnswer,
         PartnerCall,
         Patience,
+        Sending,
         Verb,
     )
     from domain.trip import Failure, OperatorOrder, StepError, StepStatus, TripOrder, TripStatus
@@ -45,6 +47,10 @@ class StepFailed(Exception):
         self.failure = Failure(step=partner, code=error.code, message=error.message)
 
 
+class SendingBarred(Exception):
+    """Another run of the same workflow task has settled that nothing is sent for this trip."""
+
+
 class Saga:
     """What was sent for one trip, and so what its compensation must cover."""
 
@@ -53,6 +59,8 @@ class Saga:
         self._order = order
         self._progress = progress
         self._to_compensate: list[Partner] = []
+        self._knows_what_was_sent = False
+        self._remembers_all = True
         self._operator_orders: dict[Partner, OperatorOrder] = {}
         self._hold_patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
 
@@ -66,7 +74,7 @@ class Saga:
 
         Raises StepFailed; what was sent until then is left to `compensate`.
         """
-        await self._check_breakers()
+        await self._begin()
         stays = [partner for partner in SIDE_BY_SIDE if partner in self._order.partners()]
         await together(self._hold(partner, self._order.body(partner)) for partner in stays)
         due = sum(self._amount(partner) for partner in stays)
@@ -82,9 +90,9 @@ class Saga:
         """
         held = [step.name for step in self._progress.trip.steps if step.status is StepStatus.HELD]
         try:
-            if Partner.PAYMENT in held:
-                await self._confirm(Partner.PAYMENT)
-            await together(self._confirm(partner) for partner in held if partner is not Partner.PAYMENT)
+            pivot = Partner.PAYMENT if Partner.PAYMENT in held else held[0]
+            await self._confirm(pivot, pivot=True)
+            await together(self._confirm(partner) for partner in held if partner is not pivot)
         except StepFailed as failed:
             return Ending(TripStatus.FAILED, failed.failure)
         self._progress.enter(TripStatus.CONFIRMED)
@@ -92,7 +100,12 @@ class Saga:
 
     async def compensate(self, ending: Ending) -> None:
         """Release all that was sent, last first; one that is stuck holds up none of the others."""
+        if not self._knows_what_was_sent and not await bar_sending(self._trip_id):
+            self._cover_all()
         self._progress.enter(TripStatus.COMPENSATING, ending.failure)
+        if self._to_compensate:
+            # A hold that is repeated after its release is refused, which must not become another reason.
+            await self._progress.save_durably()
         releases: list[asyncio.Task[None]] = []
         for group in COMPENSATION_ORDER:
             started = {
@@ -117,26 +130,53 @@ class Saga:
                 timeout=ORDERLY,
             )
 
-    async def _check_breakers(self) -> None:
-        """Nothing is sent while a partner of the trip is known to be out."""
+    async def _begin(self) -> None:
+        """Nothing is sent while a partner of the trip is known to be out, nor before a mark is left of it."""
         partners = self._order.partners()
-        check = BreakerCheck(partners=partners, wait=self._order.when_partner_down == "wait")
-        open_at = await check_breaker(check, summary=", ".join(partners))
+        wait = self._order.when_partner_down == "wait"
+        check = BreakerCheck(trip_id=self._trip_id, partners=partners, wait=wait)
+        summary = ", ".join(partners)
+        while (finding := await self._check_at_once(check, summary)) and finding.open_at and wait:
+            await check_breaker(check, summary)
+        if finding is None:
+            self._cover_all()  # the history has to be the mark
+            open_at = await check_breaker(check, summary)
+        else:
+            self._take_mark(finding.sending)
+            open_at = finding.open_at
         if open_at is not None:
-            error = CallError(
-                code=PARTNER_UNAVAILABLE,
-                message=f"{open_at}: its breaker is open",
-                attempts=0,
-                final=False,
-            )
-            self._note_refusal(open_at, error)
-            raise StepFailed(open_at, error)
+            raise self._kept_out(open_at)
+        if finding is not None and finding.sending is Sending.BARRED:
+            raise SendingBarred
+
+    async def _check_at_once(self, check: BreakerCheck, summary: str) -> BreakerFinding | None:
+        with self._progress.soon_more():
+            return await check_breaker_at_once(check, summary)
+
+    def _take_mark(self, sending: Sending | None) -> None:
+        self._knows_what_was_sent = True
+        if sending is Sending.HAD_BEGUN:
+            self._cover_all()
+
+    def _cover_all(self) -> None:
+        """Something may have been sent that this run does not remember; a release of nothing is safe."""
+        self._knows_what_was_sent = True
+        self._remembers_all = False
+        self._to_compensate = self._order.partners()
+
+    def _kept_out(self, partner: Partner) -> StepFailed:
+        message = f"{partner}: its breaker is open"
+        error = CallError(code=PARTNER_UNAVAILABLE, message=message, attempts=0, final=False)
+        self._note_refusal(partner, error)
+        return StepFailed(partner, error)
 
     async def _hold(self, partner: Partner, body: dict[str, object]) -> None:
-        self._to_compensate.append(partner)  # before it is sent: its outcome may stay unknown
+        if partner not in self._to_compensate:
+            self._to_compensate.append(partner)  # before it is sent: its outcome may stay unknown
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
         try:
-            answer = await self._call(Verb.RESERVE, partner, self._hold_patience, body=body)
+            call = PartnerCall(key=self._trip_id, body=body, patience=self._hold_patience)
+            answer = await self._call(Verb.RESERVE, partner, call)
         except CallFailed as failed:
             self._note_refusal(partner, failed.error)
             raise StepFailed(partner, failed.error) from failed
@@ -152,7 +192,8 @@ class Saga:
     def _note_refusal(self, partner: Partner, error: CallError) -> None:
         # An earlier attempt may still be on its way, and take effect after a later one was refused.
         nothing_sent = error.attempts == 0
-        if (nothing_sent or (error.final and error.attempts == 1)) and partner in self._to_compensate:
+        nothing_to_undo = nothing_sent or (error.final and error.attempts == 1)
+        if nothing_to_undo and self._remembers_all and partner in self._to_compensate:
             self._to_compensate.remove(partner)
         status = StepStatus.FAILED if error.final or nothing_sent else StepStatus.UNKNOWN
         self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
@@ -176,9 +217,9 @@ class Saga:
     def _amount(self, partner: Partner) -> int:
         return self._progress.step(partner).amount_minor or 0
 
-    async def _confirm(self, partner: Partner) -> None:
+    async def _confirm(self, partner: Partner, *, pivot: bool = False) -> None:
         try:
-            await self._see_through(Verb.CONFIRM, partner)
+            await self._see_through(Verb.CONFIRM, partner, pivot=pivot)
         except CallFailed as failed:
             self._progress.update_step(partner, status=StepStatus.FAILED, error=_shown(failed.error))
             raise StepFailed(partner, failed.error) from failed
@@ -188,12 +229,13 @@ class Saga:
         await self._see_through(Verb.RELEASE, partner)
         self._progress.update_step(partner, status=StepStatus.RELEASED)
 
-    async def _see_through(self, verb: Verb, partner: Partner) -> None:
+    async def _see_through(self, verb: Verb, partner: Partner, *, pivot: bool = False) -> None:
         """Call until it is through or settled by hand; only a refusal for good raises CallFailed."""
         patience, past_breaker = Patience.LIMITED, False
         try:
             while True:
-                call = asyncio.create_task(self._call(verb, partner, patience, past_breaker=past_breaker))
+                given = PartnerCall(key=self._trip_id, patience=patience, past_breaker=past_breaker)
+                call = asyncio.create_task(self._call(verb, partner, given, pivot=pivot))
                 order = await self._done_or_ordered(partner, call)
                 if call.cancelled():
                     if order is not None and order.action == "resolve":
@@ -230,16 +272,10 @@ class Saga:
         return self._operator_orders.pop(partner, None)
 
     async def _call(
-        self,
-        verb: Verb,
-        partner: Partner,
-        patience: Patience,
-        *,
-        body: dict[str, object] | None = None,
-        past_breaker: bool = False,
+        self, verb: Verb, partner: Partner, call: PartnerCall, *, pivot: bool = False
     ) -> PartnerAnswer:
-        call = PartnerCall(key=self._trip_id, body=body, patience=patience, past_breaker=past_breaker)
-        return await carry_out(verb, partner, call, self._summary(partner))
+        locally = None if pivot else self._progress.soon_more()
+        return await carry_out(verb, partner, call, self._summary(partner), locally)
 
     def _summary(self, partner: Partner) -> str:
         match partner:

@@ -14,6 +14,7 @@ from domain.trip import Trip
 from tests.partners.client import until
 
 REFUSED_AFTER_MS = 1000
+SLOWEST_MS = 4000
 SETTLE_LIMIT_S = 60.0
 
 WAITING = """
@@ -60,3 +61,23 @@ async def test_a_trip_ends_as_its_record_says_when_its_last_task_runs_twice(
     ended = await final(client, trip_id, SETTLE_LIMIT_S)
     assert ended["status"] == result.status
     assert await faults_of(client, ended, ("failed", "cancelled")) == []
+
+
+async def test_what_a_lost_task_sent_is_undone_by_the_run_that_does_not_remember_it(client: Client) -> None:
+    """The worker dies amid local activities, of which no history tells; the next run meets a cancel first."""
+    faults = {"latency_ms": SLOWEST_MS, "count": 1, "verbs": ["PUT"]}
+    await client.lab("PUT", "hotel", "/lab/faults", faults)
+    _, trip = await client.call("POST", "/trips", json=whole_order())
+    trip_id = trip["trip_id"]
+
+    async def held() -> bool:
+        known = [await client.reservation(partner, trip_id) for partner in ("tour", "flight")]
+        return known == ["held", "held"] and bool(await client.lab_calls("hotel", trip_id))
+
+    await until(held)
+    temporal = await TemporalClient.connect(client.target.temporal, data_converter=pydantic_data_converter)
+    await temporal.get_workflow_handle(trip_id).cancel()
+    client.target.kill("worker-1")
+    ended = await final(client, trip_id, SETTLE_LIMIT_S)
+    assert ended["status"] == "cancelled"
+    assert await faults_of(client, ended, ("cancelled",)) == []

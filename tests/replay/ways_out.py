@@ -101,7 +101,7 @@ async def cancelled_late(traveller: Traveller, client: Client) -> str:
 
 async def cancelled_by_temporal(traveller: Traveller, client: Client) -> str:
     """Cancelled from Temporal's own UI, twice, the second time amid the compensation."""
-    await traveller.break_partner("hotel", latency_ms=700)
+    await traveller.break_partner("hotel", latency_ms=1500)
     trip_id = await _booked(traveller, "hotel", "unknown")
     await client.get_workflow_handle(trip_id).cancel()
     await traveller.until(trip_id, "compensating")
@@ -195,8 +195,10 @@ async def _ends(traveller: Traveller, trip_id: str, status: str, mend: str = "")
 
 async def _booked(traveller: Traveller, step: str, status: str) -> str:
     trip = await traveller.book(order())
-    while not any(s["name"] == step and s["status"] == status for s in trip["steps"]):
-        trip = await traveller.trip(trip["trip_id"])
+    async with asyncio.timeout(SETTLE_TIMEOUT_S):
+        while not any(s["name"] == step and s["status"] == status for s in trip["steps"]):
+            await asyncio.sleep(LOOK_EVERY_S)
+            trip = await traveller.trip(trip["trip_id"])
     return str(trip["trip_id"])
 
 

@@ -192,7 +192,7 @@ async def test_no_trip_waits_for_the_breakers_store(caller: Traveller, guarded: 
     day = some_day()
     stay = {"hotel_id": "BENCH-HOTEL", "check_in": str(day), "check_out": str(day + timedelta(days=1))}
     body = order(tour=None, flight=None, hotel={**stay, "rooms": 1}, points={"redeem": 10**6})
-    await caller.break_partner("hotel", latency_ms=1000, verbs=["PUT"])
+    await caller.break_partner("hotel", latency_ms=700, verbs=["PUT"])
     trips = [await caller.book(body) for _ in range(5)]
 
     async def sent() -> bool:

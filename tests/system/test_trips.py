@@ -162,13 +162,15 @@ async def test_the_workflow_answers_with_the_trip(traveller: Traveller, system: 
     from temporalio.client import Client  # noqa: PLC0415
     from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: PLC0415
 
-    trip = await traveller.book(order(), wait=10)
+    declined = order(payment={"card_token": "tok_declined", "currency": "JPY"})
+    trip = await traveller.book(declined, wait=10)
     client = await Client.connect(system.temporal, data_converter=pydantic_data_converter)
     handle = client.get_workflow_handle(trip["trip_id"])
     assert await handle.query("trip") == trip
     description = await handle.describe()
     attributes = {pair.key.name: pair.value for pair in description.typed_search_attributes}
-    assert (attributes["TripTenant"], attributes["TripStatus"]) == ("default", "confirmed")
+    assert attributes["TripTenant"] == "default"
+    assert (attributes["TripStatus"], attributes["TripPartner"]) == ("failed", "payment")
 
 
 async def test_a_key_seen_before_gives_the_same_trip(traveller: Traveller) -> None:

@@ -10,7 +10,7 @@ from tests.traveller import Traveller, order
 
 
 async def test_a_drained_worker_loses_no_call(system: RunningSystem, traveller: Traveller) -> None:
-    await traveller.break_partner("hotel", latency_ms=1500, verbs=["PUT"], count=5)
+    await traveller.break_partner("hotel", latency_ms=800, verbs=["PUT"], count=5)
     trips = [await traveller.book(order()) for _ in range(5)]
 
     async def sent() -> bool:

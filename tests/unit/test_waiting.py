@@ -23,7 +23,7 @@ from record.pool import open_pool
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CONFIG = Settings(flight_url="http://127.0.0.1:1")
-CHECK = BreakerCheck(partners=[Partner.FLIGHT, Partner.PAYMENT], wait=True)
+CHECK = BreakerCheck(trip_id="a-trip", partners=[Partner.FLIGHT, Partner.PAYMENT], wait=True)
 CALL = PartnerCall(key="a-trip", patience=Patience.WAIT)
 WAITED = Carried(put_offs=1, waiting_since=datetime.now(UTC))
 
