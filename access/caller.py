@@ -18,3 +18,7 @@ class Caller:
     tenant: str
     scope: Scope
     name: str
+
+    def may(self, demanded: Scope) -> bool:
+        """Whether a call that demands this scope is theirs to make."""
+        return demanded in (Scope.TRAVELLER, self.scope)

@@ -8,20 +8,21 @@ import aiohttp
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp
 from temporalio.client import Client, RPCTimeoutOrCancelledError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
-from api import breakers, health, metrics, trips
+from access.keys import KeysAway
+from access.rates import Rates
+from access.verify import verifier
+from api import breakers, health, me, metrics, trips
 from api.changes import Changes
 from api.door import Door, Waits
 from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
 from record.pool import open_pool
-from wire.limits import limit_body
 from wire.problems import add_handlers, unavailable
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
         await resources.enter_async_context(starter.draining())
         yield Door(
             settings=settings,
+            verify=verifier(settings, pool, http),
+            rates=Rates(settings.requests_per_minute),
             temporal_ui=f"{settings.temporal_ui_url}/namespaces/{client.namespace}",
             pool=pool,
             client=client,
@@ -59,8 +62,8 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
         )
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """The application, its request bodies limited."""
+def create_app(settings: Settings) -> FastAPI:
+    """The application."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,11 +77,10 @@ def create_app(settings: Settings) -> ASGIApp:
         app.add_exception_handler(error, _record_away)
     app.add_exception_handler(RPCError, _temporal_away)
     app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)
-    app.include_router(trips.router)
-    app.include_router(breakers.router)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    return limit_body(app)
+    app.add_exception_handler(KeysAway, _keys_away)
+    for part in (trips.router, trips.operators, breakers.router, me.router, health.router, metrics.router):
+        app.include_router(part)
+    return app
 
 
 async def _record_away(_request: Request, error: Exception) -> JSONResponse:
@@ -89,3 +91,7 @@ async def _record_away(_request: Request, error: Exception) -> JSONResponse:
 async def _temporal_away(_request: Request, error: Exception) -> JSONResponse:
     log.warning("Temporal is away: %s", error)
     return unavailable("temporal_unavailable", "no answer from Temporal or a worker; try again")
+
+
+async def _keys_away(_request: Request, _error: Exception) -> JSONResponse:
+    return unavailable("keys_unavailable", "the keys that tokens are signed with cannot be had; try again")

@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 
+from access.caller import Scope
 from api.caller import caller_of
 from api.door import Door, door_of
+from api.guard import guarded
 from breaker.configured import breaker_policy
 from breaker.models import Breaker, BreakerEvent
 from breaker.store import Store
@@ -15,7 +17,7 @@ from wire.fields import Body, Identifier
 from wire.paging import Cursor, CursorError, Limit, Page, page, read_cursor
 from wire.problems import documented
 
-router = APIRouter(prefix="/breakers", tags=["breakers"])
+router = guarded(Scope.OPERATOR, prefix="/breakers", tags=["breakers"])
 
 
 class Override(Body):

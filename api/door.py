@@ -7,6 +7,8 @@ import aiohttp
 from fastapi import Request
 from temporalio.client import Client
 
+from access.rates import Rates
+from access.verify import Verify
 from api.changes import Changes
 from api.messages import Messages
 from api.starter import Starter
@@ -40,6 +42,8 @@ class Door:
     """Shared by all routes."""
 
     settings: Settings
+    verify: Verify
+    rates: Rates
     temporal_ui: str
     pool: Pool
     client: Client

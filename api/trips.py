@@ -8,13 +8,15 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import fastapi
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import StringConstraints
 
+from access.caller import Scope
 from api.caller import caller_of
 from api.door import Door, door_of
 from api.examples import order_examples
+from api.guard import guarded
 from api.prefer import wait_seconds
 from domain.partner import Partner
 from domain.trip import (
@@ -32,7 +34,8 @@ from wire.fields import Body, Identifier
 from wire.paging import Cursor, Limit, Page
 from wire.problems import bad_field, documented, problem, unavailable
 
-router = APIRouter(prefix="/trips", tags=["trips"])
+router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
+operators = guarded(Scope.OPERATOR, prefix="/trips", tags=["trips"])
 
 YEARS_AHEAD = 3
 
@@ -109,7 +112,7 @@ async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
     return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
 
 
-@router.post(
+@operators.post(
     "/{trip_id}/steps/{step}/retry",
     status_code=202,
     response_model=Trip,
@@ -122,7 +125,7 @@ async def retry(request: Request, trip_id: Identifier, step: Partner) -> JSONRes
     )
 
 
-@router.post(
+@operators.post(
     "/{trip_id}/steps/{step}/resolve",
     status_code=202,
     response_model=Trip,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,11 +29,14 @@ class Client:
     target: Target
     answers: Counter[str] = field(default_factory=Counter)
 
-    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    async def call(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> tuple[int, Any]:
         """One call to the front door. Raises Away on 5xx, on no answer, and where it was cut."""
+        authorization = {"Authorization": f"Bearer {self.target.token}"}
+        options |= {"headers": authorization | dict(headers or {}), "timeout": CALL_LIMIT}
         try:
-            url = self.target.api + path
-            async with self.http.request(method, url, timeout=CALL_LIMIT, **options) as answer:
+            async with self.http.request(method, self.target.api + path, **options) as answer:
                 self.answers[str(answer.status)] += 1
                 if answer.status >= 500:
                     raise Away(f"{method} {path} answered {answer.status}")

@@ -17,9 +17,10 @@ TEMPORAL = "temporal"
 
 @dataclass(frozen=True)
 class Target:
-    """A running embedded system, as its `stack.json` describes it."""
+    """A running embedded system, as its `stack.json` describes it; `token` is its operator's."""
 
     data_dir: Path
+    token: str
     api: str
     temporal: str
     temporal_ui: str
@@ -31,7 +32,8 @@ class Target:
     def of(cls, data_dir: Path) -> "Target":
         """The system that runs in the data directory. Raises OSError and ValueError where there is none."""
         described: dict[str, Any] = json.loads((data_dir / "run" / "stack.json").read_text())
-        return cls(data_dir=data_dir, **described)
+        tokens: dict[str, str] = json.loads((data_dir / "tokens.json").read_text())
+        return cls(data_dir=data_dir, token=tokens["operator"], **described)
 
     def endpoints(self) -> Endpoints:
         """What the audit reads."""

@@ -1,7 +1,7 @@
 """The project's own settings, each from an environment variable that begins with TRIPS_."""
 
 from functools import lru_cache
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +21,14 @@ PARTNER_PORTS = {
     Partner.POINTS: 8104,
     Partner.PAYMENT: 8105,
 }
+
+
+class Oidc(NamedTuple):
+    """Who signs the front door's tokens, for whom they must be, and where the issuer's public keys are."""
+
+    issuer: str
+    audience: str
+    keys_url: str
 
 
 class Settings(BaseSettings):
@@ -70,12 +78,28 @@ class Settings(BaseSettings):
     audit_interval_s: Annotated[float, Field(ge=60, le=86_400)] = 3600
     attention_s: Positive = 60
     backlog: Annotated[int, Field(ge=1)] = 10_000
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] = 12_000
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_keys_url: Annotated[str, Field(pattern=r"^(https?://.+)?$")] = ""
 
     @model_validator(mode="after")
     def _policies_are_sound(self) -> Self:
         self.backoff(Partner.HOTEL)
         self.retry_budget()
+        self.oidc()
         return self
+
+    def oidc(self) -> Oidc | None:
+        """The issuer of tokens, if there is one. Raises ValueError where only a part of it is set."""
+        oidc = Oidc(self.oidc_issuer, self.oidc_audience, self.oidc_keys_url)
+        if all(oidc):
+            return oidc
+        if any(oidc):
+            raise ValueError(
+                "set TRIPS_OIDC_ISSUER, TRIPS_OIDC_AUDIENCE and TRIPS_OIDC_KEYS_URL, or none of them"
+            )
+        return None
 
     def retry_budget(self) -> BudgetPolicy:
         """How many retries a worker sends a partner. Raises pydantic's ValidationError."""

@@ -70,10 +70,14 @@ def _progress(name: str, line: str) -> None:
 
 
 async def _play(system: System) -> int:
-    async with aiohttp.ClientSession(timeout=CALL_TIMEOUT) as http:
+    async with aiohttp.ClientSession(
+        system.url(system.ports.api_port),
+        headers={"Authorization": f"Bearer {system.tokens()['traveller']}"},
+        timeout=CALL_TIMEOUT,
+    ) as front_door:
         try:
             for scene in SCENES:
-                await _book(http, system, scene)
+                await _play_scene(front_door, system, scene)
         except DemoError as error:
             print(f"\n{error}", file=sys.stderr)
             return 1
@@ -82,31 +86,34 @@ async def _play(system: System) -> int:
     return 1 if report.discrepancies else 0
 
 
-async def _book(http: aiohttp.ClientSession, system: System, scene: Scene) -> None:
+async def _play_scene(front_door: aiohttp.ClientSession, system: System, scene: Scene) -> None:
     print(f"\n{scene.title}", flush=True)
     if scene.flight_fails:
-        faults = {"error_rate": 1, "status": 503, "count": scene.flight_fails}
-        flight = system.url(system.ports.flight_port)
-        async with http.put(f"{flight}/lab/faults", json=faults) as answer:
-            answer.raise_for_status()
-    api = system.url(system.ports.api_port)
-    async with http.post(f"{api}/trips", json=_order(scene.card_token)) as answer:
+        await _break_flight(system, scene.flight_fails)
+    async with front_door.post("/trips", json=_order(scene.card_token)) as answer:
         trip = await answer.json()
         if answer.status != 202:
             raise DemoError(f"the trip was not accepted: {trip}")
-    trip = await _follow(http, f"{api}/trips/{trip['trip_id']}")
+    trip = await _follow(front_door, trip["links"]["self"])
     if trip["status"] != scene.ends:
         raise DemoError(f"the trip ended {trip['status']}, not {scene.ends}: {trip['failure']}")
     print(f"  history: {trip['links']['temporal_ui']}")
 
 
-async def _follow(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+async def _break_flight(system: System, times: int) -> None:
+    faults = {"error_rate": 1, "status": 503, "count": times}
+    url = f"{system.url(system.ports.flight_port)}/lab/faults"
+    async with aiohttp.request("PUT", url, json=faults, timeout=CALL_TIMEOUT) as answer:
+        answer.raise_for_status()
+
+
+async def _follow(front_door: aiohttp.ClientSession, path: str) -> dict[str, Any]:
     """Print what changes of the trip until it has ended."""
     started = asyncio.get_running_loop().time()
     shown: dict[str, str] = {}
     async with asyncio.timeout(SETTLE_TIMEOUT_S):
         while True:
-            async with http.get(url) as answer:
+            async with front_door.get(path) as answer:
                 trip: dict[str, Any] = await answer.json()
             for name, text in _state(trip).items():
                 if shown.get(name) != text:

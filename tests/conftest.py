@@ -36,6 +36,11 @@ class RunningSystem:
     database_url: str
     partners: dict[str, str]
     engines: dict[str, str]
+    tokens: dict[str, str]
+
+    def traveller(self, http: aiohttp.ClientSession, scope: str = "operator") -> Traveller:
+        """Calls with one of the tokens made at first start; an operator's may also override breakers."""
+        return Traveller(http, self.api, self.partners, self.tokens[scope])
 
     def pid(self, name: str) -> int:
         """The process id of a part, such as `hotel` or `worker-1`."""
@@ -71,7 +76,8 @@ def running_system(
             line = process.stdout.readline()
             assert line.startswith("ready "), f"the system did not start:\n{log.read_text()[-4000:]}"
             places = json.loads((data_dir / "run" / "stack.json").read_text())
-            yield RunningSystem(process=process, data_dir=data_dir, ports=ports, **places)
+            tokens = json.loads((data_dir / "tokens.json").read_text())
+            yield RunningSystem(process=process, data_dir=data_dir, ports=ports, tokens=tokens, **places)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -112,7 +118,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture(scope="session")
 def traveller(system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
     """Calls to the shared system."""
-    return Traveller(http, system.api, system.partners)
+    return system.traveller(http)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

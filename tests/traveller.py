@@ -50,15 +50,21 @@ def bench_order(day: date | None = None, **changes: Any) -> Json:
 
 
 class Traveller:
-    """Calls to one system's front door and its partners."""
+    """Calls to one system's front door, with a token, and to its partners."""
 
-    def __init__(self, http: aiohttp.ClientSession, api: str, partners: Mapping[str, str]) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, api: str, partners: Mapping[str, str], token: str
+    ) -> None:
         self._http = http
         self._api = api
         self._partners = partners
+        self._authorization = {"Authorization": f"Bearer {token}"}
 
-    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    async def call(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> tuple[int, Any]:
         """A call to the front door: its status and its JSON."""
+        options["headers"] = self._authorization | dict(headers or {})
         async with self._http.request(method, self._api + path, **options) as answer:
             return answer.status, await answer.json(content_type=None)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wire.problems import problem
@@ -33,6 +34,19 @@ async def _read(receive: Receive) -> bytes | None:
     if size > MAX_BODY:
         raise BodyTooLargeError
     return bytes(body)
+
+
+async def refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send `answer` once the request's body has passed unread, so that the connection can go on.
+
+    A body over the limits ends the connection instead.
+    """
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            await _read(receive)
+    except (TimeoutError, BodyTooLargeError):
+        answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

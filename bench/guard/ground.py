@@ -43,7 +43,7 @@ def fresh_system(environment: Mapping[str, str]) -> Iterator[RunningSystem]:
 async def caller(system: RunningSystem) -> AsyncIterator[Traveller]:
     """Calls to the system, whose connections and caches are warm."""
     async with aiohttp.ClientSession(timeout=CALL_TIMEOUT) as http:
-        traveller = Traveller(http, system.api, system.partners)
+        traveller = system.traveller(http)
         for _ in range(WARM_UP_TRIPS):
             await traveller.book(bench_order(), wait=30)
         yield traveller

@@ -51,9 +51,9 @@ def order() -> dict[str, Any]:
     }
 
 
-async def booked(api: str) -> dict[str, Any]:
+async def booked(api: str, token: str) -> dict[str, Any]:
     """Book the trip; the trip, confirmed."""
-    headers = {"Prefer": f"wait={WAIT_S}"}
+    headers = {"Prefer": f"wait={WAIT_S}", "Authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=WAIT_S + 5)
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
@@ -97,7 +97,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trips-picture-", ignore_cleanup_errors=True) as place:
         system = System(Path(place) / "data", free_ports())
         async with running(system, lambda _name, _line: None, stop_event()):
-            trip = await booked(system.url(system.ports.api_port))
+            trip = await booked(system.url(system.ports.api_port), system.tokens()["traveller"])
             await photograph(trip["links"]["temporal_ui"])
     print(json.dumps(trip, indent=2))
 

@@ -125,5 +125,5 @@ async def ground_of(system: RunningSystem) -> AsyncIterator[Ground]:
         aiohttp.ClientSession(timeout=timeout) as http,
         open_pool(system.database_url, 2) as pool,
     ):
-        traveller = Traveller(http, system.api, system.partners)
+        traveller = system.traveller(http)
         yield Ground(system, traveller, http, pool, await Client.connect(system.temporal))

@@ -12,7 +12,6 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.conftest import running_system
 from tests.replay.ways_out import ENVIRONMENT, WAYS_OUT
-from tests.traveller import Traveller
 
 HISTORIES = Path(__file__).parent / "histories"
 
@@ -40,7 +39,7 @@ async def record() -> None:
     ):
         client = await Client.connect(system.temporal, data_converter=pydantic_data_converter)
         async with aiohttp.ClientSession() as http:
-            traveller = Traveller(http, system.api, system.partners)
+            traveller = system.traveller(http)
             for name, way_out in WAYS_OUT.items():
                 trip_id = await way_out(traveller, client)
                 await client.get_workflow_handle(trip_id).result()

@@ -43,7 +43,7 @@ def guarded() -> Iterator[RunningSystem]:
 @pytest.fixture
 def caller(guarded: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
     """Calls to that system."""
-    return Traveller(http, guarded.api, guarded.partners)
+    return guarded.traveller(http)
 
 
 async def state(caller: Traveller, partner: str) -> str:

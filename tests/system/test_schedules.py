@@ -9,7 +9,7 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Work
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.conftest import SHARED, RunningSystem, running_system
-from tests.traveller import LOOK_EVERY_S, Traveller, order, some_day
+from tests.traveller import LOOK_EVERY_S, order, some_day
 
 BOUND_S = 60.0
 
@@ -39,7 +39,7 @@ async def test_the_audit_runs_on_a_schedule_and_fails_where_stores_disagree(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     with running_system(tmp_path / "data", SHARED) as own:
-        traveller = Traveller(http, own.api, own.partners)
+        traveller = own.traveller(http)
         assert (await traveller.book(order(), wait=10))["status"] == "confirmed"
         client = await Client.connect(own.temporal, data_converter=pydantic_data_converter)
         found = await result_of_a_run(client, "audit-stores")

@@ -44,10 +44,10 @@ async def test_a_signal_stops_all_and_a_restart_finds_the_trip(
 ) -> None:
     ports = free_ports()
     with running_system(tmp_path / "data", {}, ports) as first:
-        trip = await Traveller(http, first.api, first.partners).book(order(), wait=10)
+        trip = await first.traveller(http).book(order(), wait=10)
         await stopped_by(first, os.kill, signal.SIGTERM)
     with running_system(tmp_path / "data", {}, ports) as second:
-        traveller = Traveller(http, second.api, second.partners)
+        traveller = second.traveller(http)
         assert await traveller.trip(trip["trip_id"]) == trip
         for step in trip["steps"]:
             reservation = await traveller.reservation(step["name"], trip["trip_id"])

@@ -1,0 +1,35 @@
+"""How many requests a token may make: a token bucket for each, kept as the time at which it is full again."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+MAX_TOKENS = 10_000
+
+_MINUTE_NS = 60_000_000_000
+
+
+class Rates:
+    """Allows each key `per_minute` requests at once, and as many over each minute from then on.
+
+    The generic cell rate algorithm (ITU-T I.371): one number a key, whatever its rate. The MAX_TOKENS keys
+    that came last are remembered; one that is forgotten has its whole minute again.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._each_ns = _MINUTE_NS // per_minute
+        self._clock = clock
+        self._full_at: OrderedDict[bytes, int] = OrderedDict()
+
+    def wait_s(self, key: bytes) -> float:
+        """0 where the request may be made, which is counted; else how long until one may, in seconds."""
+        now = self._clock()
+        full_at = max(now, self._full_at.get(key, now)) + self._each_ns
+        over_ns = full_at - now - _MINUTE_NS
+        if over_ns > 0:
+            return over_ns / 1e9
+        self._full_at[key] = full_at
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > MAX_TOKENS:
+            self._full_at.popitem(last=False)
+        return 0.0
