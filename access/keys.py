@@ -1,13 +1,13 @@
 """An issuer's public keys, from the address at which it publishes them (RFC 7517)."""
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Callable
 
 import aiohttp
 from jwt import PyJWK, PyJWTError
+from pydantic import BaseModel, ValidationError
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,10 @@ RETRY_S = 10.0
 
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
+
+
+class _KeySet(BaseModel):
+    keys: list[object]
 
 
 class KeysAway(Exception):
@@ -88,11 +92,10 @@ class Keys:
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise ValueError(f"the answer is over {MAX_BYTES} bytes")
-        document = json.loads(bytes(body))
-        keys = document.get("keys") if isinstance(document, dict) else None
-        if not isinstance(keys, list):
-            raise ValueError("the answer is no set of keys")  # noqa: TRY004 - JSON's other errors are this one
-        return keys
+        try:
+            return _KeySet.model_validate_json(bytes(body)).keys
+        except ValidationError:
+            raise ValueError("the answer is no set of keys") from None
 
 
 def _usable(published: list[object]) -> dict[str, PyJWK]:
