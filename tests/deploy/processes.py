@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.deploy.composition import ROOT, environment, services
@@ -24,10 +24,24 @@ def _bare() -> dict[str, str]:
 
 async def started(image: Path, service: str, told: Mapping[str, str]) -> Process:
     """The service's command, in the image's files, told what is given and nothing else."""
-    program, *words = services()[service]["command"]
-    told = {**_bare(), **told, "PYTHONDONTWRITEBYTECODE": "1"}
+    return await _run(image, services()[service]["command"], told)
+
+
+async def make_token(image: Path, told: Mapping[str, str]) -> str:
+    """A traveller's token, made in the image's files as the README says."""
+    words = ("make", "--tenant", "acme", "--scope", "traveller", "--name", "a test")
+    process = await _run(image, ("python", "-m", "access", *words), told)
+    async with asyncio.timeout(START_TIMEOUT_S):
+        made, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    return made.decode().strip()
+
+
+async def _run(image: Path, command: Sequence[str], told: Mapping[str, str]) -> Process:
+    program, *words = command
+    env = {**_bare(), **told, "PYTHONDONTWRITEBYTECODE": "1"}
     return await asyncio.create_subprocess_exec(
-        str(SCRIPTS / program), *words, cwd=image, env=told, stdout=PIPE, stderr=PIPE
+        str(SCRIPTS / program), *words, cwd=image, env=env, stdout=PIPE, stderr=PIPE
     )
 
 

@@ -16,7 +16,16 @@ from stack import postgres
 from stack.ports import free_port
 from tests.conftest import RunningSystem
 from tests.deploy.composition import environment, lay_out
-from tests.deploy.processes import START_TIMEOUT_S, ended, healthy, make_namespace, running, started, stopped
+from tests.deploy.processes import (
+    START_TIMEOUT_S,
+    ended,
+    healthy,
+    make_namespace,
+    make_token,
+    running,
+    started,
+    stopped,
+)
 from tests.deploy.test_compose import PARTNERS
 from tests.traveller import order
 
@@ -80,8 +89,9 @@ async def test_trip_is_booked_by_the_images_worker_and_front_door(
         await _polls(worker)
         async with running(image, "api", told | {"TRIPS_API_PORT": str(port)}) as api:
             await healthy(image, api, "api", port)
-            call = http.post(f"http://127.0.0.1:{port}/trips", json=order(), headers={"Prefer": "wait=20"})
-            async with call as answer:
+            headers = {"Prefer": "wait=20", "Authorization": f"Bearer {await make_token(image, told)}"}
+            url = f"http://127.0.0.1:{port}/trips"
+            async with http.post(url, json=order(), headers=headers) as answer:
                 trip = await answer.json()
             assert (answer.status, trip["status"]) == (200, "confirmed")
             # uvicorn drains, then hands the signal on to itself.
