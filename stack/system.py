@@ -34,6 +34,7 @@ class Ports(BaseSettings):
     api_port: Port = 8000
     temporal_port: Port = 7233
     temporal_ui_port: Port = 8233
+    temporal_metrics_port: Port | None = None
     hotel_port: Port = PARTNER_PORTS[Partner.HOTEL]
     tour_port: Port = PARTNER_PORTS[Partner.TOUR]
     flight_port: Port = PARTNER_PORTS[Partner.FLIGHT]
@@ -192,6 +193,8 @@ class System:
         command += ["--log-level", "error", "--ui-disable-news-fetch"]
         # How far ahead the server reads its timers; a shorter retry delay lasts that long.
         command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"']
+        if self.ports.temporal_metrics_port:
+            command += ["--metrics-port", str(self.ports.temporal_metrics_port)]
         for name in SEARCH_ATTRIBUTES:
             command += ["--search-attribute", f"{name}=Keyword"]
         return [
