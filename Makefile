@@ -30,6 +30,7 @@ audit: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m bench.backoff
 	@$(BIN)/python -m bench.guard
+	@$(BIN)/python -m bench.contest
 
 chaos: $(STAMP)
 	@$(BIN)/python -m chaos --matrix

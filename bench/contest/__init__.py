@@ -1,0 +1,1 @@
+"""This project beside its peers: the same trips, the same partners, the same machine, turn by turn."""

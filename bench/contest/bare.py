@@ -1,0 +1,37 @@
+"""Five activities that do nothing, one after another: what the engine itself costs in that shape."""
+
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from stack.runner import stop_event
+
+QUEUE = "bare"
+ACTIVITIES = 5
+LIMIT = timedelta(seconds=10)
+
+
+@activity.defn
+async def nothing() -> None:
+    """Does nothing."""
+
+
+@workflow.defn(name="Bare")
+class Bare:
+    """The floor."""
+
+    @workflow.run
+    async def run(self) -> str:
+        """Always `confirmed`."""
+        for _ in range(ACTIVITIES):
+            await workflow.execute_activity(nothing, start_to_close_timeout=LIMIT)
+        return "confirmed"
+
+
+async def serve(client: Client) -> None:
+    """Work until SIGTERM, tuned as the SDK is by default."""
+    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[nothing]):
+        await stop_event().wait()

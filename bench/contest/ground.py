@@ -1,0 +1,121 @@
+"""A fresh embedded system with the peers beside it, and the driver's ways to reach all of them."""
+
+import asyncio
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from temporalio.client import Client
+
+from bench.contest.peer import DBOS, DBOS_PORT, DBOS_URL, ON_TEMPORAL
+from domain.partner import Partner
+from stack import postgres
+from stack.parts import Check, Part, always, answering
+from stack.ports import free_port
+from stack.runner import running
+from stack.system import ROOT, System, free_ports
+
+ENVIRONMENT = {
+    # Nothing of the system's own comes between.
+    "TRIPS_PROBE_INTERVAL_S": "3600",
+    "TRIPS_AUDIT_INTERVAL_S": "86400",
+    # One token books it all.
+    "TRIPS_REQUESTS_PER_MINUTE": "1000000",
+    # For this project and its peers alike; by default a trip that fails takes half a minute.
+    "TRIPS_RETRY_BASE_S": "0.2",
+    "TRIPS_RETRY_CAP_S": "2",
+    "TRIPS_RETRY_ATTEMPTS": "5",
+}
+CONNECTIONS = 400
+CALL_LIMIT = aiohttp.ClientTimeout(total=70)
+
+
+@dataclass(frozen=True)
+class Arena(System):
+    """The system, with the peers as further parts of it."""
+
+    dbos_port: int = field(default_factory=free_port)
+
+    def parts(self) -> list[Part]:
+        """Every process, each after what it needs."""
+        healthy = answering(f"{self.url(self.dbos_port)}/healthz")
+        peers = [self._peer(name, always) for name in ON_TEMPORAL]
+        return [*super().parts(), *peers, self._peer(DBOS, healthy)]
+
+    def environment(self) -> dict[str, str]:
+        """What the system's own processes are told, and the peers."""
+        return super().environment() | ENVIRONMENT
+
+    def _peer(self, name: str, ready: Check) -> Part:
+        database = postgres.url(self.engine_ports["postgres"], postgres.SUPERUSER, "contest_dbos")
+        return Part(
+            name,
+            [sys.executable, "-m", "bench.contest.peer", name],
+            ready,
+            needs=("migrate", "temporal"),
+            uses=tuple(partner.value for partner in Partner),
+            env=self.environment() | {DBOS_URL: database, DBOS_PORT: str(self.dbos_port)},
+            cwd=ROOT,
+        )
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where everything answers. `front_door` carries the operator's token, `http` is for all others."""
+
+    data_dir: Path
+    api: str
+    partners: Mapping[str, str]
+    temporal_metrics: str
+    dbos: str
+    temporal: Client
+    http: aiohttp.ClientSession
+    front_door: aiohttp.ClientSession
+
+
+@contextlib.asynccontextmanager
+async def fresh_ground(stop: asyncio.Event) -> AsyncIterator[Ground]:
+    """A system in a temporary place, up while the context is open; `stop` ends its start early."""
+    with tempfile.TemporaryDirectory(prefix="trips-contest-", ignore_cleanup_errors=True) as place:
+        arena = Arena(Path(place) / "data", free_ports())
+        with (Path(place) / "system.log").open("a") as log:
+
+            def say(name: str, line: str) -> None:
+                print(f"{name:>10} | {line}", file=log, flush=True)
+
+            async with running(arena, say, stop), _reaching(arena) as ground:
+                yield ground
+
+
+@contextlib.asynccontextmanager
+async def _reaching(arena: Arena) -> AsyncIterator[Ground]:
+    temporal = await Client.connect(arena.temporal_address)
+    async with _session() as http, _session(_operator(arena.data_dir)) as front_door:
+        yield Ground(
+            data_dir=arena.data_dir,
+            api=arena.url(arena.ports.api_port),
+            partners={partner.value: arena.url(arena.ports.partner(partner)) for partner in Partner},
+            temporal_metrics=f"{arena.url(arena.ports.temporal_metrics_port or 0)}/metrics",
+            dbos=arena.url(arena.dbos_port),
+            temporal=temporal,
+            http=http,
+            front_door=front_door,
+        )
+
+
+def _session(headers: Mapping[str, str] | None = None) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
+    return aiohttp.ClientSession(connector=connector, headers=headers, timeout=CALL_LIMIT)
+
+
+def _operator(data_dir: Path) -> dict[str, str]:
+    """The operator's token of a system, as its front door takes it; none where it has none."""
+    tokens = data_dir / "tokens.json"
+    if not tokens.exists():
+        return {}
+    return {"Authorization": f"Bearer {json.loads(tokens.read_text())['operator']}"}
