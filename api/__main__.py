@@ -1,7 +1,9 @@
 """`python -m api`: serve the front door."""
 
+import asyncio
 import logging
 import signal
+import socket
 import sys
 from typing import NoReturn
 
@@ -9,6 +11,7 @@ import uvicorn
 
 from api.app import create_app
 from domain.settings import settings
+from wire.limits import limit_sends
 
 DRAIN_S = 3
 KEEP_ALIVE_S = 75
@@ -20,14 +23,27 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
+class _Server(uvicorn.Server):
+    """Tells the application that it stops before it waits for connections to end, not after."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     config = settings()
-    uvicorn.run(
-        create_app(config),
+    stopping = asyncio.Event()
+    options = uvicorn.Config(
+        limit_sends(create_app(config, stopping)),
         host=config.host,
         port=config.api_port,
         log_config=None,
@@ -36,6 +52,10 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         lifespan="on",
     )
+    server = _Server(options, stopping)
+    server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

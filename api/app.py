@@ -1,5 +1,6 @@
 """The front door's application."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,9 +17,10 @@ from temporalio.service import RPCError
 from access.keys import KeysAway
 from access.rates import Rates
 from access.verify import verifier
-from api import breakers, health, me, metrics, trips
+from api import breakers, events, health, me, metrics, trips
 from api.changes import Changes
-from api.door import Door, Waits
+from api.door import MAX_WAITS, Door, Places
+from api.feeds import Feeds
 from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
@@ -27,6 +29,15 @@ from wire.problems import add_handlers, unavailable
 
 log = logging.getLogger(__name__)
 
+_ROUTERS = (
+    trips.router,
+    trips.operators,
+    events.router,
+    breakers.router,
+    me.router,
+    health.router,
+    metrics.router,
+)
 _RECORD_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -37,15 +48,18 @@ async def _connect() -> Client:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Door]:
+async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Door]:
     """The front door's connections, none of which has to be up for the door to open."""
     async with AsyncExitStack() as resources:
         pool = await resources.enter_async_context(open_pool(settings.database_url, size=20))
         http = await resources.enter_async_context(aiohttp.ClientSession())
         client = await _connect()
         changes = Changes(settings.database_url)
+        feeds = Feeds(pool, stopping)
+        changes.tell(feeds.look_at)
         starter = Starter(client, pool, settings.backlog)
         await resources.enter_async_context(changes.listening())
+        await resources.enter_async_context(feeds.reading())
         await resources.enter_async_context(starter.draining())
         yield Door(
             settings=settings,
@@ -58,16 +72,18 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
             changes=changes,
             starter=starter,
             messages=Messages(client, pool, starter),
-            waits=Waits(),
+            waits=Places(MAX_WAITS),
+            feeds=feeds,
+            streams=Places(settings.streams),
         )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application."""
+def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
+    """The application. Once `stopping` is set it ends its event streams, whose readers come back later."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings) as door:
+        async with opened(settings, stopping) as door:
             app.state.door = door
             yield
 
@@ -78,7 +94,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RPCError, _temporal_away)
     app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)
     app.add_exception_handler(KeysAway, _keys_away)
-    for part in (trips.router, trips.operators, breakers.router, me.router, health.router, metrics.router):
+    app.add_exception_handler(events.TooManyStreams, events.refuse_stream)
+    for part in _ROUTERS:
         app.include_router(part)
     return app
 

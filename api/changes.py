@@ -25,6 +25,11 @@ class Changes:
         self._database_url = database_url
         self._watched: Counter[str] = Counter()
         self._changed: dict[str, asyncio.Event] = {}
+        self._told: list[Callable[[str | None], None]] = []
+
+    def tell(self, told: Callable[[str | None], None]) -> None:
+        """Call `told` with each trip that changes, and with None where some may have gone unheard."""
+        self._told.append(told)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -71,6 +76,7 @@ class Changes:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             await connection.add_listener(trips.CHANGES, self._announce)
+            self._tell(None)
             await lost.wait()
         finally:
             await connection.close(timeout=CALL_TIMEOUT_S)
@@ -78,3 +84,8 @@ class Changes:
     def _announce(self, _connection: object, _pid: int, _channel: str, trip_id: object) -> None:
         if event := self._changed.get(str(trip_id)):
             event.set()
+        self._tell(str(trip_id))
+
+    def _tell(self, trip_id: str | None) -> None:
+        for told in self._told:
+            told(trip_id)

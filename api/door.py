@@ -10,31 +10,34 @@ from temporalio.client import Client
 from access.rates import Rates
 from access.verify import Verify
 from api.changes import Changes
+from api.feeds import Feeds
 from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
 from record.pool import Pool
 
 MAX_WAITS = 1000
+"""Callers who wait for a trip to settle; past the bound a caller is answered at once."""
 
 
-class Waits:
-    """How many callers wait for a trip to settle; past the bound a caller is answered at once."""
+class Places:
+    """How many callers may be served at once in a way that takes long; each takes a place meanwhile."""
 
-    def __init__(self) -> None:
-        self._waiting = 0
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.taken = 0
 
-    def may_wait(self) -> bool:
-        """Whether another caller may wait."""
-        return self._waiting < MAX_WAITS
+    def are_left(self) -> bool:
+        """Whether another caller may take a place."""
+        return self.taken < self._most
 
     def __enter__(self) -> None:
-        self._waiting += 1
+        self.taken += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._waiting -= 1
+        self.taken -= 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class Door:
     changes: Changes
     starter: Starter
     messages: Messages
-    waits: Waits
+    waits: Places
+    feeds: Feeds
+    streams: Places
 
     @property
     def currencies(self) -> tuple[str, ...]:

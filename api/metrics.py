@@ -23,10 +23,11 @@ router = APIRouter(tags=["health"])
 class _Figures(Collector):
     """What was read of the record and the breakers for one scrape."""
 
-    def __init__(self, counts: dict[str, int], breakers: list[Breaker], backlog: int) -> None:
+    def __init__(self, counts: dict[str, int], breakers: list[Breaker], backlog: int, streams: int) -> None:
         self._counts = counts
         self._breakers = breakers
         self._backlog = backlog
+        self._streams = streams
 
     def collect(self) -> Iterator[Metric]:
         under_way = GaugeMetricFamily("trips_under_way", "Trips that have not ended.", labels=["status"])
@@ -35,6 +36,7 @@ class _Figures(Collector):
                 under_way.add_metric([status.value], self._counts.get(status.value, 0))
         yield under_way
         yield GaugeMetricFamily("trips_backlog", "Trips accepted and not yet started.", value=self._backlog)
+        yield GaugeMetricFamily("trips_event_streams", "Event streams that are open.", value=self._streams)
         state = GaugeMetricFamily(
             "trips_breaker_state", "1 for a breaker's state.", labels=["partner", "state"]
         )
@@ -50,12 +52,12 @@ class _Figures(Collector):
     responses={200: {"content": {"text/plain": {}}}, **documented(503)},
 )
 async def metrics(request: Request) -> Response:
-    """Trips under way by status, the backlog, the breakers, and the process, as Prometheus text."""
+    """Trips under way, the backlog, open streams, the breakers, and the process, as Prometheus text."""
     door = door_of(request)
     counts = await trips.count_by_status(door.pool)
     breakers = await Store(door.pool, breaker_policy(door.settings)).list_breakers(list(Partner))
     backlog = await trips.backlog_size(door.pool, door.settings.backlog)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(counts, breakers, backlog))
+    registry.register(_Figures(counts, breakers, backlog, door.streams.taken))
     registry.register(PROCESS_COLLECTOR)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

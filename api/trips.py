@@ -95,7 +95,7 @@ async def list_trips(
 async def show(request: Request, trip_id: Identifier) -> JSONResponse:
     """One trip, from its record: also long after its history is gone, and while no worker runs."""
     trip = await trips.fetch(door_of(request).pool, trip_id, caller_of(request).tenant)
-    return _unknown() if trip is None else JSONResponse(trip)
+    return unknown_trip() if trip is None else JSONResponse(trip)
 
 
 @router.post(
@@ -106,7 +106,7 @@ async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
     door, tenant = door_of(request), caller_of(request).tenant
     trip = await trips.fetch(door.pool, trip_id, tenant)
     if trip is None:
-        return _unknown()
+        return unknown_trip()
     if trip["status"] in _FINAL or not await door.messages.cancel(trip_id):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
     return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
@@ -141,7 +141,7 @@ async def _operate(request: Request, trip_id: str, order: OperatorOrder) -> JSON
     door, tenant = door_of(request), caller_of(request).tenant
     trip = await trips.fetch(door.pool, trip_id, tenant)
     if trip is None:
-        return _unknown()
+        return unknown_trip()
     if trip["status"] in _FINAL or not await door.messages.operate(trip_id, order):
         return problem(409, "not_stuck", f"the {order.step} step does not need attention")
     return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
@@ -218,7 +218,7 @@ async def _repeated(
 async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:
     """The trip once it has settled, with 200, or as it stands when the wait is over."""
     trip_id: str = trip["trip_id"]
-    if wait_s and trip["status"] not in _FINAL and door.waits.may_wait():
+    if wait_s and trip["status"] not in _FINAL and door.waits.are_left():
         with door.waits:
             trip = await _settled(door, tenant, trip, wait_s)
     status = 200 if trip["status"] in _FINAL else otherwise
@@ -234,5 +234,5 @@ async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -
     return trip
 
 
-def _unknown() -> JSONResponse:
+def unknown_trip() -> JSONResponse:
     return problem(404, "unknown_trip", "there is no such trip")

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     audit_interval_s: Annotated[float, Field(ge=60, le=86_400)] = 3600
     attention_s: Positive = 60
     backlog: Annotated[int, Field(ge=1)] = 10_000
+    streams: Annotated[int, Field(ge=1, le=100_000)] = 2000
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] = 12_000
     oidc_issuer: str = ""
     oidc_audience: str = ""

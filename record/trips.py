@@ -37,15 +37,21 @@ class KnownKey:
 
 
 async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
-    """Write a new trip. Returns None, or what the idempotency key stands for where it was seen before."""
+    """Write a new trip and its first event.
+
+    Returns None, or what the idempotency key stands for where it was seen before.
+    """
     trip = accepted.trip
     async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
         written = await connection.fetchval(
             """
-            insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
-                               created_at, updated_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
-            on conflict (tenant, idempotency_key) do nothing returning true
+            with accepted as (
+                insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
+                                   created_at, updated_at)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                on conflict (tenant, idempotency_key) do nothing returning trip_id, version, trip)
+            insert into trip_events (trip_id, version, trip)
+            select trip_id, version, trip from accepted returning true
             """,
             trip.trip_id,
             accepted.tenant,
@@ -68,7 +74,10 @@ async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
 
 
 async def save(pool: Pool, trip: Trip, version: int) -> None:
-    """Write the trip as the workflow knows it; one that is older, or after a final one, does nothing."""
+    """Write the trip as the workflow knows it, and the event of this change.
+
+    One that is older, or after a final one, does nothing.
+    """
     async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
         await connection.execute(
             """
@@ -76,7 +85,9 @@ async def save(pool: Pool, trip: Trip, version: int) -> None:
                 update trips set trip = $2, status = $3, version = $4, updated_at = $5,
                                  started_at = coalesce(started_at, $5)
                 where trip_id = $1 and version < $4 and status <> all($6::text[])
-                returning trip_id)
+                returning trip_id),
+            logged as (
+                insert into trip_events (trip_id, version, trip) select trip_id, $4, $2 from saved)
             select pg_notify($7, trip_id) from saved
             """,
             trip.trip_id,

@@ -1,10 +1,11 @@
 """A traveller's and a lab technician's calls, as tests make them over HTTP."""
 
 import asyncio
+import json
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -49,6 +50,13 @@ def bench_order(day: date | None = None, **changes: Any) -> Json:
     return body
 
 
+class TripEvent(NamedTuple):
+    """An event of a trip's stream."""
+
+    id: str
+    trip: Json
+
+
 class Traveller:
     """Calls to one system's front door, with a token, and to its partners."""
 
@@ -80,6 +88,21 @@ class Traveller:
         status, trip = await self.call("GET", f"/trips/{trip_id}")
         assert status == 200, trip
         return dict(trip)
+
+    async def events(self, trip_id: str, after: str | None = None) -> AsyncGenerator[TripEvent, None]:
+        """The trip's events, after the one of an id; ends where the stream does."""
+        headers = self._authorization | ({} if after is None else {"Last-Event-ID": after})
+        async with self._http.get(f"{self._api}/trips/{trip_id}/events", headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            assert answer.content_type == "text/event-stream"
+            fields: dict[str, str] = {}
+            async for line in answer.content:
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name:
+                    fields[name] = value
+                elif fields.get("event") == "trip":
+                    yield TripEvent(fields["id"], json.loads(fields["data"]))
+                    fields = {}
 
     async def until(self, trip_id: str, *statuses: str) -> Json:
         """The trip once it has one of the statuses, or a final one where none is named."""

@@ -1,4 +1,4 @@
-"""The limits on a request's body, kept before anything looks at it."""
+"""The limits on a request's body, kept before anything looks at it, and on how long an answer is sent."""
 
 import asyncio
 
@@ -11,6 +11,7 @@ MAX_BODY = 64 * 1024
 # An oversized body is read to its end, so that the caller sees the answer; up to here, then it is cut off.
 MAX_DRAIN = 16 * 1024 * 1024
 BODY_TIMEOUT_S = 10.0
+SEND_TIMEOUT_S = 30.0
 
 
 class BodyTooLargeError(Exception):
@@ -84,5 +85,26 @@ def limit_body(app: ASGIApp) -> ASGIApp:
         else:
             if body is not None:
                 await app(scope, _replayed(body, receive), send)
+
+    return gate
+
+
+def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
+    """`app`, whose answers are cut off where the caller takes nothing of them for `limit_s` seconds.
+
+    It is to be the outermost layer, as it asks for the server's own `send`.
+    """
+
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(limit_s):
+                    await send(message)
+            except TimeoutError:
+                # Closing would wait for what the caller does not take. uvicorn's `send` belongs to a
+                # cycle that knows its transport.
+                send.__self__.transport.abort()  # type: ignore[attr-defined]
+
+        await app(scope, receive, send_in_time)
 
     return gate

@@ -1,0 +1,114 @@
+"""The events of one trip, as a stream that can be resumed."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import asyncpg
+from fastapi import Depends, Header, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT
+from pydantic import StringConstraints
+
+from access.caller import Scope
+from api.caller import caller_of
+from api.door import Door, door_of
+from api.feeds import Event, Feed, event_of
+from api.guard import guarded
+from api.trips import unknown_trip
+from record import events as record
+from wire.fields import Identifier
+from wire.problems import bad_field, documented, unavailable
+
+router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
+
+KEEP_ALIVE_S = 15.0
+BEFORE_THE_FIRST = -1
+COME_BACK_IN_S = 5
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+EventId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,18}$")]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events, as the HTML standard defines them."""
+
+    media_type = "text/event-stream"
+
+
+class TooManyStreams(Exception):
+    """No place is left for another stream: answered 503."""
+
+
+async def refuse_stream(_request: Request, _error: Exception) -> Response:
+    """The answer to TooManyStreams."""
+    return unavailable("too_many_streams", "too many event streams are open; come back later", COME_BACK_IN_S)
+
+
+async def _place(request: Request) -> AsyncIterator[None]:
+    """A place among the streams, from before the first query to the end of the stream."""
+    streams = door_of(request).streams
+    if not streams.are_left():
+        raise TooManyStreams
+    with streams:
+        yield
+
+
+@router.get(
+    "/{trip_id}/events",
+    response_class=EventStream,
+    dependencies=[Depends(_place)],
+    responses=documented(404, 422),
+)
+async def stream(
+    request: Request,
+    trip_id: Identifier,
+    last_event_id: Annotated[
+        EventId | None, Header(alias="Last-Event-ID", description="the `id` of the last event received")
+    ] = None,
+) -> Response:
+    """Each change of the trip once and in order: `event: trip`, `id:` its version, `data:` the trip.
+
+    Without `Last-Event-ID` from the first. The stream ends after a final status; one that ends before
+    that is to be resumed.
+    """
+    door = door_of(request)
+    standing = await record.standing(door.pool, trip_id, caller_of(request).tenant)
+    if standing is None:
+        return unknown_trip()
+    seen = BEFORE_THE_FIRST if last_event_id is None else int(last_event_id)
+    if seen > standing.newest:
+        return bad_field("Last-Event-ID", "no event of this trip; leave it out to start from the first")
+    if standing.has_ended and seen == standing.newest:
+        return Response(headers=_HEADERS, media_type=EventStream.media_type)
+    return EventStream(_messages(door, trip_id, seen), headers=_HEADERS)
+
+
+async def _messages(door: Door, trip_id: str, seen: int) -> AsyncIterator[bytes]:
+    """What is sent to one reader, from after the version it has `seen` to the end."""
+    with door.feeds.joined(trip_id, seen) as feed:
+        while not door.feeds.are_ending:
+            newer = await _newer(door, feed, trip_id, seen)
+            if newer is None:
+                return
+            if newer:
+                yield b"".join(event.message for event in newer)
+                seen = newer[-1].version
+                if newer[-1].is_final:
+                    return
+            elif not await feed.next_change(KEEP_ALIVE_S):
+                yield KEEPALIVE_COMMENT
+
+
+async def _newer(door: Door, feed: Feed, trip_id: str, seen: int) -> list[Event] | None:
+    """Of the feed what is newer than `seen`, or of the record where the feed kept not all of it.
+
+    None where the record does not answer: the reader will resume.
+    """
+    newer = feed.after(seen)
+    if newer is not None:
+        return newer
+    try:
+        return [event_of(row) for row in await record.newer(door.pool, {trip_id: seen})]
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return None

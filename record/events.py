@@ -1,0 +1,53 @@
+"""What has happened to trips: each state that a trip's record has had, in the order of its versions.
+
+The rows are written by record/trips.py, in the statements that write the record itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+from domain.trip import FINAL_STATUSES
+from record.pool import Pool
+
+PAGE = 50
+"""At most so many events of a trip are read at once."""
+
+_FINAL = [status.value for status in FINAL_STATUSES]
+
+_NEWER = """
+    select seen.trip_id, e.version, e.trip::text as trip, e.trip ->> 'status' = any($3) as is_final
+    from unnest($1::text[], $2::bigint[]) as seen (trip_id, version)
+    cross join lateral (
+        select version, trip from trip_events
+        where trip_id = seen.trip_id and version > seen.version order by version limit $4) as e
+    order by seen.trip_id, e.version
+    """
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a trip stands: the version of its newest event, and whether that is its last."""
+
+    newest: int
+    has_ended: bool
+
+
+async def standing(pool: Pool, trip_id: str, tenant: str) -> Standing | None:
+    """Where the trip stands, or None where the tenant has no such trip."""
+    row = await pool.fetchrow(
+        "select version, status = any($3) as has_ended from trips where trip_id = $1 and tenant = $2",
+        trip_id,
+        tenant,
+        _FINAL,
+    )
+    return None if row is None else Standing(newest=row["version"], has_ended=row["has_ended"])
+
+
+async def newer(pool: Pool, seen: Mapping[str, int]) -> list[asyncpg.Record]:
+    """The first PAGE events after the version that was `seen` of each trip, oldest first within a trip.
+
+    Each has `trip_id`, `version`, `trip` as JSON text, and `is_final`, true of a trip's last event.
+    """
+    return await pool.fetch(_NEWER, list(seen), list(seen.values()), _FINAL, PAGE)
