@@ -25,8 +25,9 @@ from temporalio.envconfig import ClientConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.audit import Auditor
-from activities.breakers import BreakerActivities
+from activities.breakers import BreakerChecks, HealthProbes
 from activities.http import open_session
+from activities.journal import Journal
 from activities.partners import PartnerCalls
 from activities.trips import TripRecord
 from breaker.configured import breaker_policy
@@ -87,6 +88,8 @@ async def run(config: Settings) -> None:
         breakers = await resources.enter_async_context(
             Breakers(config.database_url, breaker_policy(config), list(Partner))
         )
+        journal = Journal(pool)
+        await resources.enter_async_context(journal.writing())
         client = await connect()
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
@@ -96,8 +99,9 @@ async def run(config: Settings) -> None:
             task_queue=TASK_QUEUE,
             workflows=[BookTrip, ProbePartners, AuditStores],
             activities=[
-                *PartnerCalls(config, session, breakers, paces).activities(),
-                *BreakerActivities(config, session, breakers, paces, pool).activities(),
+                *PartnerCalls(config, session, breakers, paces, journal).activities(),
+                *BreakerChecks(breakers, paces, pool, journal).activities(),
+                *HealthProbes(config, session, pool).activities(),
                 *TripRecord(pool).activities(),
                 *Auditor(config).activities(),
             ],

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from domain.attempts import AttemptOutcome
 from domain.backoff import MIN_DELAY_S
 from domain.partner import PARTNER_UNAVAILABLE, CallError, Partner
 
@@ -23,6 +24,22 @@ EXPECTED = ApplicationErrorCategory.BENIGN
 SHORTEST_PUT_OFF_S = 0.1
 LONGEST_PUT_OFF_S = 15.0
 """A breaker may close ahead of its time, and who waits for it should learn of it."""
+
+
+class NotDone(ApplicationError):
+    """An attempt that did not succeed, and how; the next, if any, follows after `next_retry_delay`."""
+
+    def __init__(self, error: CallError, outcome: AttemptOutcome, delay_s: float | None) -> None:
+        super().__init__(
+            error.message,
+            error,
+            type=error.code,
+            non_retryable=delay_s is None,
+            next_retry_delay=None if delay_s is None else timedelta(seconds=delay_s),
+            category=EXPECTED,
+        )
+        self.error = error
+        self.outcome = outcome
 
 
 class Carried(BaseModel):
@@ -60,19 +77,20 @@ def under_way_s() -> float:
     return (datetime.now(UTC) - activity.info().scheduled_time).total_seconds()
 
 
-def gives_up(error: CallError) -> ApplicationError:
+def gives_up(error: CallError, outcome: AttemptOutcome) -> NotDone:
     """The failure that ends the activity."""
-    return ApplicationError(error.message, error, type=error.code, non_retryable=True, category=EXPECTED)
+    return NotDone(error, outcome, None)
 
 
-def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
+def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> NotDone:
     """The failure of one attempt; the next follows after `delay_s` seconds."""
-    return _retryable(error, delay_s, Carried(put_offs=attempt.carried.put_offs))
+    carried = Carried(put_offs=attempt.carried.put_offs)
+    return _not_done(error, AttemptOutcome.UNANSWERED, delay_s, carried)
 
 
 def waits_for_breaker(
     error: CallError, attempt: Attempt, retry_in_s: float, at_most_s: float = math.inf
-) -> ApplicationError:
+) -> NotDone:
     """Put off until the breaker may let a call in, spread so that not all who wait come at once.
 
     `at_most_s` is when the waiting itself is to be looked at again.
@@ -81,12 +99,13 @@ def waits_for_breaker(
     since = attempt.carried.waiting_since or datetime.now(UTC)
     carried = Carried(put_offs=attempt.carried.put_offs + 1, waiting_since=since)
     delay_s = min(random.uniform(longest, 1.5 * longest), max(at_most_s, SHORTEST_PUT_OFF_S))
-    return _retryable(error, delay_s, carried)
+    return _not_done(error, AttemptOutcome.KEPT_OUT, delay_s, carried)
 
 
-def waits(error: CallError, attempt: Attempt, delay_s: float) -> ApplicationError:
+def waits(error: CallError, attempt: Attempt, delay_s: float) -> NotDone:
     """Put off by `delay_s` seconds: until the retry budget may have room, or this call's place comes."""
-    return _retryable(error, delay_s, Carried(put_offs=attempt.carried.put_offs + 1))
+    carried = Carried(put_offs=attempt.carried.put_offs + 1)
+    return _not_done(error, AttemptOutcome.PUT_OFF, delay_s, carried)
 
 
 def not_locally(error: CallError) -> ApplicationError:
@@ -101,11 +120,8 @@ def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
     )
 
 
-def _retryable(error: CallError, delay_s: float, carried: Carried) -> ApplicationError:
+def _not_done(error: CallError, outcome: AttemptOutcome, delay_s: float, carried: Carried) -> NotDone:
     if not activity.info().is_local:  # which has no further attempt
         activity.heartbeat(carried)
-    delay = timedelta(seconds=max(delay_s, MIN_DELAY_S))
-    details = error.model_copy(update={"retry_in_s": delay.total_seconds()})
-    return ApplicationError(
-        error.message, details, type=error.code, next_retry_delay=delay, category=EXPECTED
-    )
+    delay_s = max(delay_s, MIN_DELAY_S)
+    return NotDone(error.model_copy(update={"retry_in_s": delay_s}), outcome, delay_s)

@@ -7,12 +7,14 @@ from typing import Any
 import aiohttp
 from temporalio import activity
 
-from activities.attempt import Attempt, current_attempt, unavailable, waits, waits_for_breaker
+from activities.attempt import Attempt, current_attempt, gives_up, unavailable, waits, waits_for_breaker
+from activities.journal import Journal
 from breaker.configured import breaker_policy
 from breaker.store import Store
 from breaker.view import Breakers
+from domain.attempts import AttemptOutcome
 from domain.pacing import Pace
-from domain.partner import BreakerCheck, BreakerFinding, Partner, Sending
+from domain.partner import BreakerCheck, BreakerFinding, CallError, Partner, Sending, Verb
 from domain.settings import Settings
 from record import sending
 from record.pool import Pool
@@ -20,27 +22,20 @@ from record.pool import Pool
 HEALTH_TIMEOUT_S = 3.0
 
 
-class BreakerActivities:
-    """The activities that look at breakers, or after them."""
+class BreakerChecks:
+    """What a trip asks before its first call, and where it may not make one."""
 
     def __init__(
-        self,
-        settings: Settings,
-        session: aiohttp.ClientSession,
-        breakers: Breakers,
-        paces: Mapping[Partner, Pace],
-        pool: Pool,
+        self, breakers: Breakers, paces: Mapping[Partner, Pace], pool: Pool, journal: Journal
     ) -> None:
-        self._settings = settings
-        self._session = session
         self._breakers = breakers
         self._paces = paces
         self._pool = pool
-        self._store = Store(pool, breaker_policy(settings))
+        self._journal = journal
 
     def activities(self) -> list[Callable[..., Any]]:
-        """All of them."""
-        return [self.check_breaker, self.bar_sending, self.probe_partner]
+        """Both activities."""
+        return [self.check_breaker, self.bar_sending]
 
     @activity.defn
     async def check_breaker(self, check: BreakerCheck) -> BreakerFinding:
@@ -56,9 +51,9 @@ class BreakerActivities:
         if (found := self._first_open(check.partners)) is not None:
             partner, retry_in_s = found
             if not check.wait:
-                return BreakerFinding(open_at=partner)
-            error = unavailable(partner, "its breaker is open", attempts=0)
-            raise waits_for_breaker(error, attempt, retry_in_s)
+                return self._kept_out(partner)
+            failure = waits_for_breaker(_open(partner), attempt, retry_in_s)
+            raise self._journal.noted(Verb.RESERVE, partner, failure)
         if attempt.has_waited:
             self._check_place(check.partners, attempt, time.monotonic())
         return BreakerFinding(open_at=None)
@@ -76,7 +71,12 @@ class BreakerActivities:
             return BreakerFinding(open_at=None, sending=await sending.begin(self._pool, check.trip_id))
         if check.wait:
             return BreakerFinding(open_at=found[0])
-        return BreakerFinding(open_at=found[0], sending=await sending.bar(self._pool, check.trip_id))
+        return self._kept_out(found[0], await sending.bar(self._pool, check.trip_id))
+
+    def _kept_out(self, partner: Partner, barred: Sending | None = None) -> BreakerFinding:
+        """The finding that ends the trip: no further attempt follows."""
+        self._journal.noted(Verb.RESERVE, partner, gives_up(_open(partner), AttemptOutcome.KEPT_OUT))
+        return BreakerFinding(open_at=partner, sending=barred)
 
     def _first_open(self, partners: Sequence[Partner]) -> tuple[Partner, float] | None:
         """A partner whose breaker is open, and in how many seconds it may let a call in."""
@@ -90,7 +90,24 @@ class BreakerActivities:
         place_in_s, partner = max((self._paces[partner].place_in(now), partner) for partner in partners)
         if place_in_s:
             error = unavailable(partner, "others waited for it before", attempts=0)
-            raise waits(error, attempt, place_in_s)
+            raise self._journal.noted(Verb.RESERVE, partner, waits(error, attempt, place_in_s))
+
+
+def _open(partner: Partner) -> CallError:
+    return unavailable(partner, "its breaker is open", attempts=0)
+
+
+class HealthProbes:
+    """The activity that asks partners how they are."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession, pool: Pool) -> None:
+        self._settings = settings
+        self._session = session
+        self._store = Store(pool, breaker_policy(settings))
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """The activity."""
+        return [self.probe_partner]
 
     @activity.defn
     async def probe_partner(self, partner: Partner) -> str:

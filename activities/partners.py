@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.attempt import (
     Attempt,
+    NotDone,
     current_attempt,
     gives_up,
     not_locally,
@@ -22,9 +22,11 @@ from activities.attempt import (
     waits_for_breaker,
 )
 from activities.http import PartnerHttp, Refused, Unanswered
+from activities.journal import Journal
 from breaker.permit import BreakerOpen, Permit
 from breaker.policy import Outcome
 from breaker.view import Breakers
+from domain.attempts import AttemptOutcome
 from domain.backoff import keyed_delay
 from domain.budget import RetryBudget
 from domain.pacing import Pace
@@ -58,8 +60,10 @@ class PartnerCalls:
         session: aiohttp.ClientSession,
         breakers: Breakers,
         paces: Mapping[Partner, Pace],
+        journal: Journal,
     ) -> None:
         self._settings = settings
+        self._journal = journal
         self._http = PartnerHttp(session, settings)
         self._breakers = breakers
         self._paces = paces
@@ -73,7 +77,8 @@ class PartnerCalls:
     def _activity(self, verb: Verb, partner: Partner) -> Callable[..., Any]:
         @activity.defn(name=activity_name(verb, partner))
         async def call_partner(call: PartnerCall) -> PartnerAnswer:
-            return await self._attempt(verb, partner, call)
+            with self._journal.noting(verb, partner):
+                return await self._attempt(verb, partner, call)
 
         return call_partner
 
@@ -92,7 +97,8 @@ class PartnerCalls:
                     message=f"{partner}: {refused}",
                     attempts=attempt.number,
                     final=refused.effect_ruled_out,
-                )
+                ),
+                AttemptOutcome.REFUSED,
             ) from refused
         except Unanswered as unanswered:
             self._check_attempts(partner, call, attempt.number, str(unanswered))
@@ -108,10 +114,10 @@ class PartnerCalls:
 
     def _check_attempts(self, partner: Partner, call: PartnerCall, made: int, message: str) -> None:
         if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:
-            raise gives_up(unavailable(partner, message, made))
+            raise gives_up(unavailable(partner, message, made), AttemptOutcome.UNANSWERED)
 
     async def _let_in(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> Permit:
-        """The leave to send. Raises ApplicationError where the call is put off or given up."""
+        """The leave to send. Raises NotDone where the call is put off or given up."""
         past_breaker = call.past_breaker and attempt.is_first
         if not past_breaker:
             # An open breaker first, so that what it keeps out spends none of the budget.
@@ -145,12 +151,12 @@ class PartnerCalls:
 
     def _kept_out(
         self, partner: Partner, call: PartnerCall, attempt: Attempt, refusal: BreakerOpen
-    ) -> ApplicationError:
+    ) -> NotDone:
         error = unavailable(partner, "its breaker is open", attempt.number - 1)
         patience_s = self._settings.attention_s if call.patience is Patience.LIMITED else math.inf
         left_s = patience_s - under_way_s()
         if call.patience is Patience.NONE or left_s <= 0:
-            return gives_up(error)
+            return gives_up(error, AttemptOutcome.KEPT_OUT)
         return waits_for_breaker(error, attempt, refusal.retry_in_s, left_s)
 
     def _delay_s(

@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 from access.keys import KeysAway
 from access.rates import Rates
 from access.verify import verifier
-from api import breakers, events, health, me, metrics, trips
+from api import attempts, breakers, events, health, me, metrics, trips
 from api.changes import Changes
 from api.door import MAX_WAITS, Door, Places
 from api.feeds import Feeds
@@ -33,6 +33,7 @@ _ROUTERS = (
     trips.router,
     trips.operators,
     events.router,
+    attempts.router,
     breakers.router,
     me.router,
     health.router,

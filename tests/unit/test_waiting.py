@@ -11,8 +11,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.attempt import Carried
-from activities.breakers import BreakerActivities
+from activities.breakers import BreakerChecks
 from activities.http import open_session
+from activities.journal import Journal
 from activities.partners import PartnerCalls
 from breaker.configured import breaker_policy
 from breaker.view import Breakers
@@ -35,8 +36,10 @@ async def activities() -> AsyncIterator[dict[str, Any]]:
         session = await stack.enter_async_context(open_session())
         breakers = await stack.enter_async_context(Breakers(NOWHERE, breaker_policy(CONFIG), list(Partner)))
         paces = {partner: Pace() for partner in Partner}
-        looks = BreakerActivities(CONFIG, session, breakers, paces, open_pool(NOWHERE))
-        calls = PartnerCalls(CONFIG, session, breakers, paces).activities()
+        pool = open_pool(NOWHERE)
+        journal = Journal(pool)
+        looks = BreakerChecks(breakers, paces, pool, journal)
+        calls = PartnerCalls(CONFIG, session, breakers, paces, journal).activities()
         names = [activity_name(verb, partner) for verb in Verb for partner in Partner]
         yield dict(zip(names, calls, strict=True)) | {"check_breaker": looks.check_breaker}
 

@@ -1,0 +1,108 @@
+"""Keeps what did not succeed of a trip's calls, for people to see. No call ever waits or fails for it."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+from temporalio import activity
+
+from activities.attempt import NotDone
+from domain.attempts import SENT_NOTHING, FailedAttempt
+from domain.partner import Partner, Verb
+from record import attempts
+from record.pool import Pool
+
+log = logging.getLogger(__name__)
+
+QUEUE = 10_000
+BATCH = 200
+LAST_WRITE_S = 1.0
+MAX_ERROR = 500
+
+
+class Journal:
+    """Attempts on their way to the record: at most QUEUE; what finds no room or no record is dropped."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._queue: deque[attempts.Entry] = deque()
+        self._filled = asyncio.Event()
+        self._dropped = 0
+
+    @contextlib.contextmanager
+    def noting(self, verb: Verb, step: Partner) -> Iterator[None]:
+        """Around an attempt: note it where it raises NotDone."""
+        at, began = datetime.now(UTC), time.monotonic()
+        try:
+            yield
+        except NotDone as failure:
+            self._note(verb, step, failure, at, time.monotonic() - began)
+            raise
+
+    def noted(self, verb: Verb, step: Partner, failure: NotDone) -> NotDone:
+        """The failure of an attempt that sent nothing, once it is noted."""
+        self._note(verb, step, failure, datetime.now(UTC), 0)
+        return failure
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Write what is noted while the context is open, and what is left at its end."""
+        task = asyncio.create_task(self._keep_writing())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WRITE_S):
+                    await self._write_all()
+
+    def _note(self, verb: Verb, step: Partner, failure: NotDone, at: datetime, took_s: float) -> None:
+        if len(self._queue) >= QUEUE:
+            self._dropped += 1
+            return
+        info = activity.info()
+        delay = failure.next_retry_delay
+        attempt = FailedAttempt(
+            step=step,
+            verb=verb,
+            attempt=failure.error.attempts + (failure.outcome in SENT_NOTHING),
+            at=at,
+            took_ms=round(1000 * took_s),
+            outcome=failure.outcome,
+            error=_readable(failure.error.message.removeprefix(f"{step}: ")),
+            next_at=None if delay is None else at + timedelta(seconds=took_s) + delay,
+        )
+        self._queue.append(attempts.Entry(info.workflow_id or "", info.activity_id, attempt))
+        self._filled.set()
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            await self._write_all()
+
+    async def _write_all(self) -> None:
+        while self._queue:
+            batch = list(itertools.islice(self._queue, BATCH))
+            try:
+                await attempts.write(self._pool, batch)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self._dropped += len(batch)
+                log.warning("failed attempts cannot be written: %s: %s", type(error).__name__, error)
+            for _ in batch:
+                self._queue.popleft()
+        if self._dropped:
+            log.warning("%d failed attempts are not in the record", self._dropped)
+            self._dropped = 0
+
+
+def _readable(error: str) -> str:
+    """PostgreSQL takes no NUL in a text."""
+    return error.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_ERROR]

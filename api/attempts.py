@@ -1,0 +1,26 @@
+"""The attempts of one trip's calls that did not succeed."""
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from access.caller import Scope
+from api.caller import caller_of
+from api.door import door_of
+from api.guard import guarded
+from api.trips import unknown_trip
+from domain.attempts import FailedAttempt
+from record import attempts as record
+from wire.fields import Identifier
+from wire.paging import Cursor, Limit, Page
+from wire.problems import documented
+
+router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
+
+
+@router.get("/{trip_id}/attempts", response_model=Page[FailedAttempt], responses=documented(404, 422))
+async def attempts(
+    request: Request, trip_id: Identifier, limit: Limit = 50, cursor: Cursor = None
+) -> Page[FailedAttempt] | Response:
+    """What did not succeed at its first attempt, oldest first: when, why, and when the next is due."""
+    page = await record.page(door_of(request).pool, trip_id, caller_of(request).tenant, limit, cursor)
+    return unknown_trip() if page is None else page

@@ -1,0 +1,89 @@
+"""The attempts of a trip's calls that did not succeed: written by the worker, shown by the front door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.attempts import FailedAttempt
+from record.pool import CALL_TIMEOUT_S, Pool
+from wire.paging import CursorError, Page, read_cursor
+from wire.paging import page as page_of
+
+_WRITE = """
+    insert into attempts as a (trip_id, call_id, step, verb, attempt, at, took_ms, outcome, error, next_at)
+    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 where exists (select from trips where trip_id = $1)
+    on conflict (trip_id, call_id, step, attempt, outcome) do update set
+        took_ms = extract(epoch from excluded.at - a.at) * 1000 + excluded.took_ms,
+        error = excluded.error, next_at = excluded.next_at
+    """
+
+_PAGE = """
+    select a.attempt_id, a.step, a.verb, a.attempt, a.at, a.took_ms, a.outcome, a.error, a.next_at
+    from trips t left join attempts a on a.trip_id = t.trip_id
+        and ($3::timestamptz is null or (a.at, a.attempt_id) > ($3, $4))
+    where t.trip_id = $1 and t.tenant = $2
+    order by a.at, a.attempt_id limit $5
+    """
+
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An attempt as it is written: of which trip, and of which of its calls."""
+
+    trip_id: str
+    call_id: str
+    attempt: FailedAttempt
+
+
+async def write(pool: Pool, entries: Sequence[Entry]) -> None:
+    """Write attempts. Those of a trip that is not in the record are left out.
+
+    An attempt that is written already, as it was put off before, is brought up to date.
+    """
+    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+        await connection.executemany(_WRITE, [_row(entry) for entry in entries])
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    one = entry.attempt
+    return (
+        entry.trip_id,
+        entry.call_id,
+        one.step.value,
+        one.verb.value,
+        one.attempt,
+        one.at,
+        one.took_ms,
+        one.outcome.value,
+        one.error,
+        one.next_at,
+    )
+
+
+async def page(
+    pool: Pool, trip_id: str, tenant: str, limit: int, cursor: str | None
+) -> Page[FailedAttempt] | None:
+    """At most `limit` attempts, oldest first; None where the tenant has no such trip. Raises CursorError."""
+    after = _position(cursor)
+    rows = await pool.fetch(_PAGE, trip_id, tenant, *after, limit + 1)
+    if not rows:
+        return None
+    written = [row for row in rows if row["attempt_id"] is not None]
+    found = page_of(written, limit, lambda row: [row["at"].isoformat(), str(row["attempt_id"])])
+    items = [FailedAttempt.model_validate(dict(row)) for row in found.items]
+    return Page(items=items, next_cursor=found.next_cursor)
+
+
+def _position(cursor: str | None) -> tuple[datetime | None, int | None]:
+    position = read_cursor(cursor, parts=2)
+    if position is None:
+        return None, None
+    try:
+        at, attempt_id = datetime.fromisoformat(position[0]).astimezone(UTC), int(position[1])
+    except (ValueError, OverflowError) as error:
+        raise CursorError from error
+    if not 0 <= attempt_id <= _LARGEST_ID:
+        raise CursorError
+    return at, attempt_id
