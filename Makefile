@@ -31,6 +31,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench.backoff
 	@$(BIN)/python -m bench.guard
 	@$(BIN)/python -m bench.contest
+	@$(BIN)/python -m bench.readers
 
 chaos: $(STAMP)
 	@$(BIN)/python -m chaos --matrix
