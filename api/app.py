@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 from access.keys import KeysAway
 from access.rates import Rates
 from access.verify import verifier
-from api import attempts, breakers, events, health, me, metrics, trips
+from api import attempts, breakers, events, health, lab, me, metrics, trips
 from api.changes import Changes
 from api.door import MAX_WAITS, Door, Places
 from api.feeds import Feeds
@@ -35,6 +35,7 @@ _ROUTERS = (
     events.router,
     attempts.router,
     breakers.router,
+    lab.router,
     me.router,
     health.router,
     metrics.router,
@@ -96,6 +97,8 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
     app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)
     app.add_exception_handler(KeysAway, _keys_away)
     app.add_exception_handler(events.TooManyStreams, events.refuse_stream)
+    app.add_exception_handler(lab.LabOff, lab.lab_off)
+    app.add_exception_handler(lab.LabAway, lab.lab_away)
     for part in _ROUTERS:
         app.include_router(part)
     return app

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wire.faults import Faults, Verb
 from wire.paging import Cursor, CursorError, Page, page, read_cursor
 from wire.problems import documented, problem
 
@@ -25,36 +25,7 @@ MAX_KEY = 200
 _RESERVATION = re.compile(r"/reservations/([^/]+)(/confirm)?", re.DOTALL)
 
 
-class Verb(StrEnum):
-    """The calls that faults can hit."""
-
-    PUT = "PUT"
-    CONFIRM = "confirm"
-    DELETE = "DELETE"
-
-
 _VERBS = {("PUT", False): Verb.PUT, ("POST", True): Verb.CONFIRM, ("DELETE", False): Verb.DELETE}
-
-Rate = Annotated[float, Field(strict=True, ge=0, le=1)]
-
-
-class Faults(BaseModel):
-    """What goes wrong, on calls of `verbs`; with `count`, for that many such calls and then no more.
-
-    `down` cuts every connection, the health check included; of these only calls of `verbs` use up `count`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    down: Annotated[bool, Field(strict=True)] = False
-    error_rate: Rate = 0.0
-    status: Annotated[int, Field(strict=True, ge=400, le=599)] = 503
-    retry_after_s: Annotated[int, Field(strict=True, ge=0, le=86_400)] | None = None
-    latency_ms: Annotated[int, Field(strict=True, ge=0, le=600_000)] = 0
-    drop_reply_rate: Rate = 0.0
-    verbs: Annotated[tuple[Verb, ...], Field(min_length=1, max_length=100)] = tuple(Verb)
-    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)] | None = None
-
 
 NO_FAULTS = Faults()
 

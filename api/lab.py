@@ -1,0 +1,102 @@
+"""What goes wrong at each partner, shown and changed through the front door (only with TRIPS_LAB=1)."""
+
+import asyncio
+from typing import Annotated
+
+import aiohttp
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+
+from access.caller import Scope
+from api.door import Door, door_of
+from api.guard import guarded
+from domain.partner import Partner
+from wire.faults import Faults
+from wire.paging import Page
+from wire.problems import documented, problem, unavailable
+
+LAB_TIMEOUT = aiohttp.ClientTimeout(total=3)
+
+
+class LabOff(Exception):
+    """This front door serves no lab: answered 404 `lab_off`."""
+
+
+class LabAway(Exception):
+    """The partner's lab gave no answer that can be used: answered 503."""
+
+
+class PartnerFaults(BaseModel):
+    """What goes wrong at a partner; `faults` is null where its lab does not answer."""
+
+    partner: Partner
+    faults: Faults | None
+
+
+def _lab_door(request: Request) -> Door:
+    """The open door, where it serves a lab. Raises LabOff."""
+    door = door_of(request)
+    if not door.settings.lab:
+        raise LabOff
+    return door
+
+
+LabDoor = Annotated[Door, Depends(_lab_door)]
+
+router = guarded(Scope.OPERATOR, prefix="/lab", tags=["lab"])
+
+
+@router.get("", responses=documented(404))
+async def show_lab(door: LabDoor) -> Page[PartnerFaults]:
+    """What goes wrong at each partner."""
+    found = await asyncio.gather(*(_look(door, partner) for partner in Partner))
+    return Page(items=[PartnerFaults(partner=p, faults=f) for p, f in zip(Partner, found, strict=True)])
+
+
+@router.put("/{partner}", responses=documented(404, 413, 422, 503))
+async def break_partner(door: LabDoor, partner: Partner, faults: Faults) -> PartnerFaults:
+    """Replace what goes wrong at a partner."""
+    body = faults.model_dump(mode="json", exclude_none=True)
+    return PartnerFaults(partner=partner, faults=await _ask(door, partner, "PUT", body))
+
+
+@router.delete("/{partner}", responses=documented(404, 422, 503))
+async def mend_partner(door: LabDoor, partner: Partner) -> PartnerFaults:
+    """Nothing goes wrong at the partner any longer."""
+    return PartnerFaults(partner=partner, faults=await _ask(door, partner, "DELETE"))
+
+
+async def lab_off(_request: Request, _error: Exception) -> JSONResponse:
+    """The answer to LabOff."""
+    return problem(404, "lab_off", "the lab is served with TRIPS_LAB=1 only")
+
+
+async def lab_away(_request: Request, error: Exception) -> JSONResponse:
+    """The answer to LabAway."""
+    return unavailable("lab_unavailable", str(error))
+
+
+async def _look(door: Door, partner: Partner) -> Faults | None:
+    try:
+        return await _ask(door, partner, "GET")
+    except LabAway:
+        return None
+
+
+async def _ask(door: Door, partner: Partner, method: str, body: object = None) -> Faults:
+    """One call to the partner's lab: the faults then in force. Raises LabAway."""
+    token = door.settings.partner_token(partner)
+    try:
+        async with door.http.request(
+            method,
+            f"{door.settings.partner_url(partner)}/lab/faults",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            timeout=LAB_TIMEOUT,
+            allow_redirects=False,
+        ) as answer:
+            answer.raise_for_status()
+            return Faults.model_validate_json(await answer.read())
+    except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+        raise LabAway(f"the {partner} partner's lab does not answer as it should; try again") from error
