@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 from access.keys import KeysAway
 from access.rates import Rates
 from access.verify import verifier
-from api import attempts, breakers, events, health, lab, me, metrics, trips
+from api import attempts, breakers, console, events, health, lab, me, metrics, trips
 from api.changes import Changes
 from api.door import MAX_WAITS, Door, Places
 from api.feeds import Feeds
@@ -36,6 +36,7 @@ _ROUTERS = (
     attempts.router,
     breakers.router,
     lab.router,
+    console.router,
     me.router,
     health.router,
     metrics.router,
