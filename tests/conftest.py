@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from stack.system import Ports, free_ports
+from tests.browser import chromium
 from tests.traveller import Traveller
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,3 +125,14 @@ def traveller(system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What looks at the histories of all other tests comes last."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Without a browser the console is not looked at; with TRIPS_BROWSER set it must be."""
+    return True if collection_path == ROOT / "tests" / "browser" and chromium.is_left_out() else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out."""
+    if chromium.is_left_out():
+        terminalreporter.write_sep("=", f"tests/browser left out, no Chromium: {chromium.REMEDY}")
