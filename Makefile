@@ -38,7 +38,8 @@ chaos: $(STAMP)
 	@$(BIN)/python -m chaos
 
 screenshot: $(STAMP)
-	@exec $(BIN)/python docs/pictures/take_screenshot.py
+	@$(BIN)/python docs/pictures/take_screenshot.py
+	@$(BIN)/python docs/pictures/take_console.py
 
 # Needs uv; run it after a change of the dependencies in pyproject.toml.
 lock:

@@ -1,12 +1,11 @@
 """`python docs/pictures/take_screenshot.py` books the example trip on a system of its own and takes
 temporal-ui.png: the trip in Temporal's UI. Prints the trip.
 
-Needs a Chromium at CHROMIUM (/usr/bin/chromium, Debian's, if not set).
+Needs a Chromium, as tests/browser/chromium.py finds it.
 """
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -21,10 +20,9 @@ sys.path.insert(0, str(HERE.parent.parent))
 
 from stack.runner import running, stop_event  # noqa: E402  after the path to it
 from stack.system import System, free_ports  # noqa: E402
+from tests.browser.chromium import FLAGS, chromium  # noqa: E402
 
 PICTURE = HERE / "temporal-ui.png"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 VIEW: ViewportSize = {"width": 1500, "height": 1500}
 MENU_WIDTH = 256
 HEADER_HEIGHT = 104
@@ -68,7 +66,7 @@ async def booked(api: str, token: str) -> dict[str, Any]:
 async def photograph(url: str) -> None:
     """Take the picture of the page once its timeline is drawn."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
             page = await browser.new_page(viewport=VIEW)
             await page.goto(url, timeout=DRAWN_TIMEOUT_MS)
