@@ -29,7 +29,8 @@ from domain.trip import (
     TripStatus,
     new_trip,
 )
-from record import trips
+from record import pages, trips
+from record.pages import Wanted
 from wire.fields import Body, Identifier
 from wire.paging import Cursor, Limit, Page
 from wire.problems import bad_field, documented, problem, unavailable
@@ -83,11 +84,13 @@ async def book(
 async def list_trips(
     request: Request,
     status: Annotated[TripStatus | None, Query()] = None,
+    email: Annotated[Identifier | None, Query(description="the traveller's, whatever its case")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[Trip]:
     """The trips, newest first."""
-    page = await trips.page(door_of(request).pool, caller_of(request).tenant, status, limit, cursor)
+    wanted = Wanted(caller_of(request).tenant, status, email)
+    page = await pages.page(door_of(request).pool, wanted, limit, cursor)
     return JSONResponse(page.model_dump())  # type: ignore[return-value]  # written by the workflow as a Trip
 
 

@@ -1,15 +1,12 @@
 """The trips' table: one row a trip, from its acceptance to long after its history is gone."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import asyncpg
 
-from domain.trip import FINAL_STATUSES, Trip, TripStatus
+from domain.trip import FINAL_STATUSES, Trip
 from record.pool import CALL_TIMEOUT_S, Pool
-from wire.paging import CursorError, Page, read_cursor
-from wire.paging import page as page_of
 
 CHANGES = "trips"
 """The channel on which every write of a trip is announced, with the trip's id."""
@@ -106,41 +103,6 @@ async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
         "select trip from trips where trip_id = $1 and tenant = $2", trip_id, tenant
     )
     return trip
-
-
-async def page(
-    pool: Pool, tenant: str, status: TripStatus | None, limit: int, cursor: str | None
-) -> Page[dict[str, Any]]:
-    """At most `limit` trips of the tenant, newest first. Raises CursorError."""
-    before = _position(cursor)
-    rows = await pool.fetch(
-        """
-        select trip, created_at, trip_id from trips
-        where tenant = $1 and ($2::text is null or status = $2)
-          and ($3::timestamptz is null or (created_at, trip_id) < ($3, $4))
-        order by created_at desc, trip_id desc limit $5
-        """,
-        tenant,
-        status.value if status else None,
-        before[0] if before else None,
-        before[1] if before else None,
-        limit + 1,
-    )
-    found = page_of(rows, limit, lambda row: [row["created_at"].isoformat(), row["trip_id"]])
-    return Page(items=[row["trip"] for row in found.items], next_cursor=found.next_cursor)
-
-
-def _position(cursor: str | None) -> tuple[datetime, str] | None:
-    position = read_cursor(cursor, parts=2)
-    if position is None:
-        return None
-    try:
-        created_at = datetime.fromisoformat(position[0])
-    except ValueError as error:
-        raise CursorError from error
-    if created_at.tzinfo is None:
-        raise CursorError
-    return created_at, position[1]
 
 
 async def owed_booking(pool: Pool, trip_id: str) -> dict[str, Any] | None:

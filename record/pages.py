@@ -1,0 +1,82 @@
+"""The trips of a tenant, page by page: each page is a stretch of one index, read backwards.
+
+A filter is the start of the index's key, compared together with the position as one row and named in the
+order. So no other index gives that order, and PostgreSQL has no choice that is good for some arguments and
+reads the whole table for others: not by its statistics, nor by a plan made once for all arguments.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.trip import TripStatus
+from record.pool import Pool
+from wire.paging import CursorError, Page, read_cursor
+from wire.paging import page as page_of
+
+Position = tuple[datetime, str]
+"""Where a trip stands in the list: `created_at` and `trip_id`."""
+
+AFTER_ALL: Position = (datetime.max.replace(tzinfo=UTC), "")
+
+_EMAIL = "lower(booking -> 'order' -> 'traveller' ->> 'email')"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which trips: those of the tenant, of this status and this traveller where they are given.
+
+    `email` is compared in full, whatever the case of its letters (of ASCII).
+    """
+
+    tenant: str
+    status: TripStatus | None = None
+    email: str | None = None
+
+
+async def page(pool: Pool, wanted: Wanted, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
+    """At most `limit` trips, newest first. Raises CursorError."""
+    statement, arguments = question(wanted, _position(cursor), limit + 1)
+    rows = await pool.fetch(statement, *arguments)
+    found = page_of(rows, limit, lambda row: [row["created_at"].isoformat(), row["trip_id"]])
+    return Page(items=[row["trip"] for row in found.items], next_cursor=found.next_cursor)
+
+
+def question(wanted: Wanted, before: Position, limit: int) -> tuple[str, list[object]]:
+    """The statement that asks for the newest of those before a position, and its arguments."""
+    filters = [value for value in (wanted.email, wanted.status) if value is not None]
+    statement = _STATEMENTS[wanted.email is not None, wanted.status is not None]
+    return statement, [limit, *before, wanted.tenant, *filters]
+
+
+def _statement(key: tuple[str, ...], values: str, condition: str = "true") -> str:
+    columns = ", ".join(key)
+    order = ", ".join(f"{column} desc" for column in (*key, "created_at", "trip_id"))
+    return f"""
+        select trip, created_at, trip_id from trips
+        where ({columns}) >= ({values}) and ({columns}, created_at, trip_id) < ({values}, $2, $3)
+          and {condition}
+        order by {order} limit $1
+        """  # noqa: S608 - of the constants below
+
+
+_STATEMENTS = {
+    (False, False): _statement(("tenant",), "$4"),
+    (False, True): _statement(("tenant", "status"), "$4, $5"),
+    (True, False): _statement(("tenant", _EMAIL), "$4, lower($5)"),
+    (True, True): _statement(("tenant", _EMAIL), "$4, lower($5)", "status = $6"),
+}
+"""By whether an email and a status are asked for."""
+
+
+def _position(cursor: str | None) -> Position:
+    position = read_cursor(cursor, parts=2)
+    if position is None:
+        return AFTER_ALL
+    try:
+        created_at = datetime.fromisoformat(position[0])
+    except ValueError as error:
+        raise CursorError from error
+    if created_at.tzinfo is None:
+        raise CursorError
+    return created_at, position[1]
