@@ -6,25 +6,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
-import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from temporalio.client import Client, RPCTimeoutOrCancelledError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.service import RPCError
+from temporalio.service import RetryConfig, RPCError
 
 from access.keys import KeysAway
 from access.rates import Rates
 from access.verify import verifier
 from api import attempts, breakers, console, events, health, lab, me, metrics, trips
 from api.changes import Changes
-from api.door import MAX_WAITS, Door, Places
+from api.door import Door, Places
 from api.feeds import Feeds
 from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
-from record.pool import open_pool
+from record.pool import AWAY, open_pool
 from wire.problems import add_handlers, unavailable
 
 log = logging.getLogger(__name__)
@@ -41,13 +40,16 @@ _ROUTERS = (
     health.router,
     metrics.router,
 )
-_RECORD_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_RETRIES = RetryConfig(max_retries=2)
+"""A start that fails now is not tried for long: those who come after it would overtake it."""
 
 
 async def _connect() -> Client:
     options = ClientConfig.load_client_connect_config()
     options.setdefault("target_host", "127.0.0.1:7233")
-    return await Client.connect(**options, data_converter=pydantic_data_converter, lazy=True)
+    return await Client.connect(
+        **options, data_converter=pydantic_data_converter, retry_config=_RETRIES, lazy=True
+    )
 
 
 @asynccontextmanager
@@ -75,7 +77,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
             changes=changes,
             starter=starter,
             messages=Messages(client, pool, starter),
-            waits=Places(MAX_WAITS),
+            waits=Places(settings.waits),
             feeds=feeds,
             streams=Places(settings.streams),
         )
@@ -92,7 +94,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
 
     app = FastAPI(title="Trip booking saga", version="1", lifespan=lifespan, redirect_slashes=False)
     add_handlers(app)
-    for error in _RECORD_AWAY:
+    for error in AWAY:
         app.add_exception_handler(error, _record_away)
     app.add_exception_handler(RPCError, _temporal_away)
     app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import asyncpg
 
 from record import trips
-from record.pool import CALL_TIMEOUT_S
+from record.pool import AWAY, CALL_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Changes:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except AWAY as error:
                 log.warning("not listening for changes, trying again: %s", error)
             await asyncio.sleep(RECONNECT_S)
 

@@ -16,9 +16,6 @@ from api.starter import Starter
 from domain.settings import Settings
 from record.pool import Pool
 
-MAX_WAITS = 1000
-"""Callers who wait for a trip to settle; past the bound a caller is answered at once."""
-
 
 class Places:
     """How many callers may be served at once in a way that takes long; each takes a place meanwhile."""

@@ -1,6 +1,7 @@
 """The calls on trips: accept, show, list, cancel."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import uuid
@@ -31,6 +32,7 @@ from domain.trip import (
 )
 from record import pages, trips
 from record.pages import Wanted
+from record.pool import AWAY
 from wire.fields import Body, Identifier
 from wire.paging import Cursor, Limit, Page
 from wire.problems import bad_field, documented, problem, unavailable
@@ -66,15 +68,17 @@ async def book(
 ) -> JSONResponse:
     """Book a trip: 202 once it is accepted, which means written; from then on it is carried to an end."""
     door = door_of(request)
-    if (refusal := _refuse_order(order, door)) is not None:
-        return refusal
-    if await door.starter.is_full():
-        return unavailable("backlog_full", "too many trips wait for their start; nothing was accepted", 5)
     accepted, booking = _accepted(order, idempotency_key, door, caller_of(request).tenant)
-    known = await trips.accept(door.pool, accepted)
+    refusal = _refuse_order(order, door) or _refuse_more(door)
+    if refusal is not None:
+        known = await trips.known_key(door.pool, accepted) if idempotency_key else None
+        return refusal if known is None else await _repeated(door, known, accepted, prefer)
+    with door.starter.accepting():
+        known = await trips.accept(door.pool, accepted)
+        if known is None:
+            door.starter.start_soon(booking)
     if known is not None:
         return await _repeated(door, known, accepted, prefer)
-    door.starter.start_soon(booking)
     return await _answer(
         door, accepted.tenant, accepted.trip.model_dump(mode="json"), wait_seconds(prefer), otherwise=202
     )
@@ -161,6 +165,12 @@ def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
     return None
 
 
+def _refuse_more(door: Door) -> JSONResponse | None:
+    if door.starter.is_full():
+        return unavailable("backlog_full", "too many trips wait for their start; nothing was accepted", 5)
+    return None
+
+
 def _days(order: TripOrder) -> list[tuple[str, date]]:
     days = []
     if order.hotel:
@@ -233,7 +243,8 @@ async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -
     with door.changes.watching(trip["trip_id"]) as next_change:
         while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
             await next_change(until)
-            trip = await trips.fetch(door.pool, trip["trip_id"], tenant) or trip
+            with contextlib.suppress(*AWAY):  # it is accepted, whether or not it can be read again
+                trip = await trips.fetch(door.pool, trip["trip_id"], tenant) or trip
     return trip
 
 

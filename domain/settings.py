@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     attention_s: Positive = 60
     backlog: Annotated[int, Field(ge=1)] = 10_000
     streams: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    waits: Annotated[int, Field(ge=0)] = 1000
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] = 12_000
     oidc_issuer: str = ""
     oidc_audience: str = ""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.trip import TripStatus
-from record.pool import Pool
+from record.pool import Pool, connected
 from wire.paging import CursorError, Page, read_cursor
 from wire.paging import page as page_of
 
@@ -37,7 +37,8 @@ class Wanted:
 async def page(pool: Pool, wanted: Wanted, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
     """At most `limit` trips, newest first. Raises CursorError."""
     statement, arguments = question(wanted, _position(cursor), limit + 1)
-    rows = await pool.fetch(statement, *arguments)
+    async with connected(pool) as connection:
+        rows = await connection.fetch(statement, *arguments)
     found = page_of(rows, limit, lambda row: [row["created_at"].isoformat(), row["trip_id"]])
     return Page(items=[row["trip"] for row in found.items], next_cursor=found.next_cursor)
 

@@ -1,12 +1,19 @@
 """Connections to the record's PostgreSQL."""
 
+import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 CALL_TIMEOUT_S = 5.0
 
 Pool = asyncpg.Pool
+
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a call raises where PostgreSQL is away."""
 
 
 async def _read_json_as_objects(connection: asyncpg.Connection) -> None:
@@ -27,3 +34,18 @@ def open_pool(url: str, size: int = 10) -> Pool:
         command_timeout=CALL_TIMEOUT_S,
         init=_read_json_as_objects,
     )
+
+
+@contextlib.asynccontextmanager
+async def connected(pool: Pool) -> AsyncIterator[PoolConnectionProxy]:
+    """A connection for what can be done within five seconds, the wait for it included.
+
+    Raises what is in AWAY. A connection on which something did not end in time is dropped, so that nobody
+    waits for it.
+    """
+    async with asyncio.timeout(CALL_TIMEOUT_S), pool.acquire() as connection:
+        try:
+            yield connection
+        except (TimeoutError, asyncio.CancelledError):
+            connection.terminate()
+            raise

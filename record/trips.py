@@ -1,15 +1,22 @@
 """The trips' table: one row a trip, from its acceptance to long after its history is gone."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 
 from domain.trip import FINAL_STATUSES, Trip
-from record.pool import CALL_TIMEOUT_S, Pool
+from record.pages import Position
+from record.pool import CALL_TIMEOUT_S, Pool, connected
 
 CHANGES = "trips"
 """The channel on which every write of a trip is announced, with the trip's id."""
+
+OLDEST: Position = (datetime.fromtimestamp(0, UTC), "")
+"""Before every trip, in the order of their acceptance."""
 
 _FINAL = [status.value for status in FINAL_STATUSES]
 
@@ -36,16 +43,21 @@ class KnownKey:
 async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
     """Write a new trip and its first event.
 
-    Returns None, or what the idempotency key stands for where it was seen before.
+    Returns None, or what the idempotency key stands for where it was seen before. Raises what is in
+    `record.pool.AWAY`. The caller is told then that nothing was accepted, and so an insert that PostgreSQL
+    comes to only after the call has ended inserts nothing.
     """
     trip = accepted.trip
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    ends = asyncio.get_running_loop().time() + CALL_TIMEOUT_S
+    async with connected(pool) as connection:
+        now: datetime = await connection.fetchval("select clock_timestamp()")
+        too_late = now + timedelta(seconds=ends - asyncio.get_running_loop().time())
         written = await connection.fetchval(
             """
             with accepted as (
                 insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
                                    created_at, updated_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+                select $1, $2, $3, $4, $5, $6, $7, $8, $8 where clock_timestamp() < $9
                 on conflict (tenant, idempotency_key) do nothing returning trip_id, version, trip)
             insert into trip_events (trip_id, version, trip)
             select trip_id, version, trip from accepted returning true
@@ -58,16 +70,25 @@ async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
             trip.model_dump(mode="json"),
             trip.status.value,
             trip.created_at,
+            too_late,
         )
-        if written:
-            return None
+    if written:
+        return None
+    known = await known_key(pool, accepted)
+    if known is None:
+        raise TimeoutError
+    return known
+
+
+async def known_key(pool: Pool, accepted: Accepted) -> KnownKey | None:
+    """What the idempotency key stands for, or None where it is new or there is none."""
+    async with connected(pool) as connection:
         row = await connection.fetchrow(
             "select trip, body_hash from trips where tenant = $1 and idempotency_key = $2",
             accepted.tenant,
             accepted.idempotency_key,
         )
-    assert row is not None, "trips are never deleted"
-    return KnownKey(row["trip"], row["body_hash"])
+    return KnownKey(row["trip"], row["body_hash"]) if row else None
 
 
 async def save(pool: Pool, trip: Trip, version: int) -> None:
@@ -75,7 +96,7 @@ async def save(pool: Pool, trip: Trip, version: int) -> None:
 
     One that is older, or after a final one, does nothing.
     """
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    async with connected(pool) as connection:
         await connection.execute(
             """
             with saved as (
@@ -99,51 +120,62 @@ async def save(pool: Pool, trip: Trip, version: int) -> None:
 
 async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
     """The trip as the front door shows it, or None where the tenant has no such trip."""
-    trip: dict[str, Any] | None = await pool.fetchval(
-        "select trip from trips where trip_id = $1 and tenant = $2", trip_id, tenant
-    )
+    async with connected(pool) as connection:
+        trip: dict[str, Any] | None = await connection.fetchval(
+            "select trip from trips where trip_id = $1 and tenant = $2", trip_id, tenant
+        )
     return trip
 
 
 async def owed_booking(pool: Pool, trip_id: str) -> dict[str, Any] | None:
     """What to start the trip's workflow with, or None where it is known to have started."""
-    booking: dict[str, Any] | None = await pool.fetchval(
-        "select booking from trips where trip_id = $1 and started_at is null", trip_id
-    )
+    async with connected(pool) as connection:
+        booking: dict[str, Any] | None = await connection.fetchval(
+            "select booking from trips where trip_id = $1 and started_at is null", trip_id
+        )
     return booking
 
 
-async def mark_started(pool: Pool, trip_id: str) -> None:
-    """Note that the trip's workflow is known to have started."""
-    await pool.execute(
-        "update trips set started_at = now() where trip_id = $1 and started_at is null", trip_id
-    )
+async def mark_started(pool: Pool, trip_ids: Sequence[str]) -> None:
+    """Note that the workflows of these trips are known to have started."""
+    async with connected(pool) as connection:
+        await connection.execute(
+            "update trips set started_at = now() where trip_id = any($1) and started_at is null", trip_ids
+        )
 
 
-async def backlog(pool: Pool, older_than_s: float, limit: int) -> list[asyncpg.Record]:
-    """Trips whose start is still owed, oldest first: `trip_id`, `tenant` and `booking` of each."""
-    return await pool.fetch(
-        """
-        select trip_id, tenant, booking from trips
-        where started_at is null and created_at < now() - make_interval(secs => $1)
-        order by created_at limit $2
-        """,
-        older_than_s,
-        limit,
-    )
+async def backlog(pool: Pool, after: Position, before: datetime, limit: int) -> list[asyncpg.Record]:
+    """Trips accepted before a time whose start is still owed: `trip_id`, `created_at`, `booking` of each.
+
+    Oldest first, and only those after a position.
+    """
+    async with connected(pool) as connection:
+        return await connection.fetch(
+            """
+            select trip_id, created_at, booking from trips
+            where started_at is null and (created_at, trip_id) > ($1, $2) and created_at <= $3
+            order by created_at, trip_id limit $4
+            """,
+            *after,
+            before,
+            limit,
+        )
 
 
 async def backlog_size(pool: Pool, at_most: int) -> int:
     """How many trips wait for their start, counted no further than `at_most`."""
-    size: int = await pool.fetchval(
-        "select count(*) from (select 1 from trips where started_at is null limit $1) as waiting", at_most
-    )
+    async with connected(pool) as connection:
+        size: int = await connection.fetchval(
+            "select count(*) from (select 1 from trips where started_at is null limit $1) as waiting", at_most
+        )
     return size
 
 
 async def count_by_status(pool: Pool) -> dict[str, int]:
     """How many trips there are of each status that is not final."""
-    rows = await pool.fetch(
-        "select status, count(*) as trips from trips where status <> all($1::text[]) group by status", _FINAL
-    )
+    async with connected(pool) as connection:
+        rows = await connection.fetch(
+            "select status, count(*) as trips from trips where status <> all($1::text[]) group by status",
+            _FINAL,
+        )
     return {row["status"]: row["trips"] for row in rows}

@@ -1,4 +1,4 @@
-"""A record of 100,000 trips on a PostgreSQL of these tests' own."""
+"""A PostgreSQL of these tests' own, and a record of 100,000 trips on it."""
 
 from collections.abc import AsyncIterator
 
@@ -6,18 +6,26 @@ import asyncpg
 import pytest
 
 from record.pool import Pool, open_pool
-from tests.breaker.own_postgres import own_postgres
+from tests.breaker.own_postgres import OwnPostgres, own_postgres
 from tests.record.filling import fill, migrate
 
 TRIPS = 100_000
 
 
 @pytest.fixture(scope="session")
-async def full_record() -> AsyncIterator[Pool]:
-    with own_postgres() as server:
-        connection = await asyncpg.connect(server.database_url, timeout=10)
+async def server() -> AsyncIterator[OwnPostgres]:
+    """A server with every table in it, which tests may stop for a while."""
+    with own_postgres() as started:
+        connection = await asyncpg.connect(started.database_url, timeout=10)
         await migrate(connection)
-        await fill(connection, TRIPS)
         await connection.close(timeout=5)
-        async with open_pool(server.database_url) as pool:
-            yield pool
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def full_record(server: OwnPostgres) -> AsyncIterator[Pool]:
+    connection = await asyncpg.connect(server.database_url, timeout=10)
+    await fill(connection, TRIPS)
+    await connection.close(timeout=5)
+    async with open_pool(server.database_url) as pool:
+        yield pool
