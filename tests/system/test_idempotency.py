@@ -1,0 +1,166 @@
+"""One key, one trip: however often, however many at once, whatever dies meanwhile, however much later."""
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.trip import TripOrder
+from tests.conftest import RunningSystem
+from tests.system.freezing import kill
+from tests.system.test_supervision import eventually
+from tests.traveller import Json, Traveller, bench_order
+
+AT_ONCE = 200
+AGAIN_S = 0.1
+
+
+def own_order(**changes: Any) -> Json:
+    """A trip of a traveller whom nobody else books for."""
+    body = bench_order(**changes)
+    body["traveller"]["email"] = f"{uuid.uuid4()}@example.com"
+    return body
+
+
+async def booked_for(traveller: Traveller, body: Json) -> list[str]:
+    """The ids of all trips of the order's traveller."""
+    status, page = await traveller.call("GET", f"/trips?email={body['traveller']['email']}")
+    assert status == 200, page
+    return [trip["trip_id"] for trip in page["items"]]
+
+
+def keyed(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key}
+
+
+async def test_many_at_once_book_one_trip(traveller: Traveller) -> None:
+    body, key = own_order(), str(uuid.uuid4())
+    before = await charged(traveller)
+    answers = await asyncio.gather(
+        *(traveller.call("POST", "/trips", json=body, headers=keyed(key)) for _ in range(AT_ONCE))
+    )
+    assert sorted(status for status, _ in answers) == [200] * (AT_ONCE - 1) + [202]
+    (trip_id,) = {trip["trip_id"] for _, trip in answers}
+    trip = await traveller.until(trip_id)
+    assert trip["status"] == "confirmed", trip
+    assert await booked_for(traveller, body) == [trip_id]
+    assert await charged(traveller) - before == trip["total"]["amount_minor"]
+
+
+async def charged(traveller: Traveller) -> int:
+    """What all cards together have been charged, in minor units."""
+    ledger = await traveller.read("payment", "/ledger")
+    return sum(abs(int(account["balance_minor"])) for account in ledger["accounts"]) // 2
+
+
+async def test_another_body_under_the_key_is_refused_for_all(traveller: Traveller) -> None:
+    body, key = own_order(), str(uuid.uuid4())
+    trip = await traveller.book(body, key=key)
+    others = [body | {"deadline_s": 100 + number} for number in range(50)]
+    answers = await asyncio.gather(
+        *(traveller.call("POST", "/trips", json=other, headers=keyed(key)) for other in others)
+    )
+    assert {(status, answer["code"]) for status, answer in answers} == {(422, "idempotency_key_reused")}
+    assert await booked_for(traveller, body) == [trip["trip_id"]]
+
+
+SAME: dict[str, Callable[[Json], str]] = {
+    "other order of fields": lambda body: json.dumps(reversed_fields(body)),
+    "whitespace": lambda body: json.dumps(body, indent=4),
+    "explicit defaults": lambda body: json.dumps(
+        body | {"deadline_s": 300, "when_partner_down": "fail", "tour": None}
+    ),
+    "escaped letters": lambda body: json.dumps(body).replace("Ada", "\\u0041da"),
+}
+
+
+def reversed_fields(body: Any) -> Any:
+    """The same with the fields of each object the other way round."""
+    if not isinstance(body, dict):
+        return body
+    return {name: reversed_fields(body[name]) for name in reversed(body)}
+
+
+@pytest.mark.parametrize("written", SAME.values(), ids=SAME)
+async def test_bodies_compare_by_value(traveller: Traveller, written: Callable[[Json], str]) -> None:
+    body, key = own_order(tour=None), str(uuid.uuid4())
+    trip = await traveller.book(body, key=key)
+    headers = keyed(key) | {"Content-Type": "application/json"}
+    status, again = await traveller.call("POST", "/trips", data=written(body), headers=headers)
+    assert (status, again["trip_id"]) == (200, trip["trip_id"])
+
+
+async def test_many_at_once_book_one_trip_although_the_api_is_killed(
+    traveller: Traveller, system: RunningSystem
+) -> None:
+    body, key = own_order(), str(uuid.uuid4())
+    booking = [asyncio.create_task(until_answered(traveller, body, key)) for _ in range(AT_ONCE)]
+    await asyncio.wait(booking, return_when=asyncio.FIRST_COMPLETED)
+    await kill(system, "api")
+    answers = await asyncio.gather(*booking)
+    assert {status for status, _ in answers} <= {200, 202}
+    assert sum(status == 202 for status, _ in answers) <= 1
+    (trip_id,) = {trip["trip_id"] for _, trip in answers}
+    assert (await traveller.until(trip_id))["status"] == "confirmed"
+    assert await booked_for(traveller, body) == [trip_id]
+
+
+async def until_answered(traveller: Traveller, body: Json, key: str) -> tuple[int, Any]:
+    """The first answer that is not an error of the connection."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await traveller.call("POST", "/trips", json=body, headers=keyed(key))
+            except aiohttp.ClientError:
+                await asyncio.sleep(AGAIN_S)
+
+
+async def test_a_key_holds_when_the_history_is_gone(traveller: Traveller, system: RunningSystem) -> None:
+    body, key = own_order(), str(uuid.uuid4())
+    trip = await traveller.book(body, key=key, wait=10)
+    client = await Client.connect(system.temporal)
+    request = DeleteWorkflowExecutionRequest(
+        namespace=client.namespace, workflow_execution=WorkflowExecution(workflow_id=trip["trip_id"])
+    )
+    await client.workflow_service.delete_workflow_execution(request)
+
+    async def gone() -> bool:
+        try:
+            await client.get_workflow_handle(trip["trip_id"]).describe()
+        except RPCError as error:
+            return error.status is RPCStatusCode.NOT_FOUND
+        return False
+
+    await eventually(gone)
+    assert await traveller.call("POST", "/trips", json=body, headers=keyed(key)) == (200, trip)
+    assert await traveller.trip(trip["trip_id"]) == trip
+    assert await gone()
+
+
+async def test_a_key_holds_when_the_dates_have_passed(traveller: Traveller, system: RunningSystem) -> None:
+    body, key = own_order(), str(uuid.uuid4())
+    past = own_order(day=datetime.now(UTC).date() - timedelta(days=9))
+    trip = await traveller.book(body, key=key, wait=10)
+    headers = keyed(key)
+    order = TripOrder.model_validate(past).model_dump(mode="json")
+    record = await asyncpg.connect(system.database_url, timeout=10)
+    await record.execute(
+        "update trips set body_hash = $2 where trip_id = $1",
+        trip["trip_id"],
+        hashlib.sha256(json.dumps(order, sort_keys=True).encode()).digest(),
+    )
+    await record.close(timeout=5)
+    assert await traveller.call("POST", "/trips", json=past, headers=headers) == (200, trip)
+    status, answer = await traveller.call("POST", "/trips", json=past, headers=keyed(str(uuid.uuid4())))
+    assert (status, answer["code"]) == (422, "invalid")
