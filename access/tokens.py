@@ -10,7 +10,7 @@ from datetime import datetime
 import asyncpg
 
 from access.caller import Caller, Scope
-from record.pool import CALL_TIMEOUT_S, Pool
+from record.pool import Pool, connected
 
 MAX_LISTED = 1000
 
@@ -61,7 +61,7 @@ async def register(pool: Pool, token: str, caller: Caller, days: int | None = No
     Raises TokenFormatError.
     """
     token_id, hashed = _split(token)
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    async with connected(pool) as connection:
         await connection.execute(
             """
             insert into tokens (token_id, tenant, scope, name, hash, expires_at)
@@ -83,7 +83,7 @@ async def find(pool: Pool, token: str) -> Caller | None:
         token_id, hashed = _split(token)
     except TokenFormatError:
         return None
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    async with connected(pool) as connection:
         row = await connection.fetchrow(
             """
             select tenant, scope, name, hash from tokens
@@ -100,7 +100,7 @@ async def find(pool: Pool, token: str) -> Caller | None:
 
 async def revoke(pool: Pool, token_id: str) -> bool:
     """Refuse the token from now on; False where there is none of this id."""
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    async with connected(pool) as connection:
         known = await connection.fetchval(
             "update tokens set revoked_at = coalesce(revoked_at, now()) where token_id = $1 returning true",
             token_id,
@@ -110,7 +110,7 @@ async def revoke(pool: Pool, token_id: str) -> bool:
 
 async def list_tokens(pool: Pool, tenant: str | None = None) -> list[StoredToken]:
     """The tokens of a tenant or of all, newest first, MAX_LISTED at most."""
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    async with connected(pool) as connection:
         rows = await connection.fetch(
             """
             select token_id, tenant, scope, name, created_at, expires_at, revoked_at from tokens

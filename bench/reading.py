@@ -31,7 +31,8 @@ async def measure(system: RunningSystem) -> Timings:
     """Seconds of each reading, one kind after the other in each round."""
     paths = await _paths(system.database_url)
     timings: Timings = {name: [] for name in paths}
-    async with aiohttp.ClientSession(timeout=CALL_TIMEOUT) as http:
+    authorization = {"Authorization": f"Bearer {system.tokens['traveller']}"}
+    async with aiohttp.ClientSession(timeout=CALL_TIMEOUT, headers=authorization) as http:
         for _ in range(WARM_UP + ROUNDS):
             for name, path in paths.items():
                 timings[name].append(await _seconds(http, system.api + path))

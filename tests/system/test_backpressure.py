@@ -35,7 +35,7 @@ def own_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSyst
 
 @pytest.fixture
 def own_traveller(own_system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
-    return Traveller(http, own_system.api, own_system.partners)
+    return own_system.traveller(http)
 
 
 class Answer:
@@ -46,6 +46,7 @@ class Answer:
 
 
 async def post(system: RunningSystem, http: aiohttp.ClientSession, body: Json, **headers: str) -> Answer:
+    headers["Authorization"] = f"Bearer {system.tokens['traveller']}"
     start = time.monotonic()
     async with http.post(f"{system.api}/trips", json=body, headers=headers) as answer:
         return Answer(answer.status, answer.headers, await answer.json(), time.monotonic() - start)
