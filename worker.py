@@ -20,8 +20,6 @@ from temporalio.client import (
     ScheduleSpec,
     ScheduleUpdate,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.audit import Auditor
@@ -35,6 +33,7 @@ from breaker.view import Breakers
 from domain.pacing import Pace
 from domain.partner import TASK_QUEUE, Partner
 from domain.settings import Settings, settings
+from domain.temporal import client_options
 from record.pool import open_pool
 from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
@@ -52,11 +51,10 @@ async def connect() -> Client:
 
     Raises RuntimeError where it is not.
     """
-    options = ClientConfig.load_client_connect_config()
-    options.setdefault("target_host", "127.0.0.1:7233")
+    options = client_options()
     for _ in range(CONNECT_ATTEMPTS):
         try:
-            return await Client.connect(**options, data_converter=pydantic_data_converter)
+            return await Client.connect(**options)
         except RuntimeError as error:
             log.info("waiting for Temporal at %s: %s", options["target_host"], error)
             await asyncio.sleep(CONNECT_PAUSE_S)

@@ -9,8 +9,6 @@ import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from temporalio.client import Client, RPCTimeoutOrCancelledError
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
 from temporalio.service import RetryConfig, RPCError
 
 from access.keys import KeysAway
@@ -23,6 +21,7 @@ from api.feeds import Feeds
 from api.messages import Messages
 from api.starter import Starter
 from domain.settings import Settings
+from domain.temporal import client_options
 from record.pool import AWAY, open_pool
 from wire.problems import add_handlers, unavailable
 
@@ -45,11 +44,7 @@ _RETRIES = RetryConfig(max_retries=2)
 
 
 async def _connect() -> Client:
-    options = ClientConfig.load_client_connect_config()
-    options.setdefault("target_host", "127.0.0.1:7233")
-    return await Client.connect(
-        **options, data_converter=pydantic_data_converter, retry_config=_RETRIES, lazy=True
-    )
+    return await Client.connect(**client_options(), retry_config=_RETRIES, lazy=True)
 
 
 @asynccontextmanager

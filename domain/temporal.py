@@ -1,0 +1,30 @@
+"""How this project's own processes speak to Temporal."""
+
+from typing import Any
+
+from temporalio.client import GrpcCompression
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import CompositePayloadConverter, DataConverter
+from temporalio.envconfig import ClientConfig
+
+_PYDANTIC = PydanticPayloadConverter()
+
+
+class SharedPydanticConverter(CompositePayloadConverter):
+    """Pydantic's converter, made once: the SDK makes a new one for every activation of a workflow."""
+
+    def __init__(self) -> None:
+        super().__init__(*_PYDANTIC.converters.values())
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=SharedPydanticConverter)
+
+
+def client_options() -> dict[str, Any]:
+    """What `Client.connect` is given: the TEMPORAL_* environment, and no compression.
+
+    Messages are of a few kilobytes, and packing them cost worker and server more than sending them.
+    """
+    options: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
+    options.setdefault("target_host", "127.0.0.1:7233")
+    return options | {"data_converter": DATA_CONVERTER, "grpc_compression": GrpcCompression.NONE}
