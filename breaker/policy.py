@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 
-REQUEST_TIMEOUT = 408
-TOO_MANY_REQUESTS = 429
 LONGEST_DOUBLING = 30
 
 
@@ -58,17 +56,6 @@ class BreakerPolicy(BaseModel):
     half_open_calls: Count = 1
     probe_lease_s: Seconds = 15
     health_failures: Count = 2
-
-
-def outcome_of_status(status: int | None) -> Outcome:
-    """The outcome of an HTTP answer; None stands for no answer (a time-out, a cut connection).
-
-    408, 429 and 5xx are failures. Any other answer is a success, a final refusal (sold out, declined)
-    included: the partner is there and knows its mind.
-    """
-    if status is None or status in {REQUEST_TIMEOUT, TOO_MANY_REQUESTS} or status >= 500:
-        return Outcome.FAILURE
-    return Outcome.SUCCESS
 
 
 def with_duration(outcome: Outcome, duration_s: float, policy: BreakerPolicy) -> Outcome:

@@ -69,11 +69,11 @@ class Settings(BaseSettings):
     points_retry_jitter: Jitter | None = None
     payment_retry_jitter: Jitter | None = None
     breaker_window_s: Positive = 30
-    breaker_min_calls: Annotated[int, Field(ge=1)] = 5
+    breaker_min_calls: Annotated[int, Field(ge=1, le=10_000)] = 5
     breaker_failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     breaker_failures_in_a_row: Annotated[int, Field(ge=1, le=10_000)] = 10
     breaker_open_s: Positive = 600
-    breaker_half_open_calls: Annotated[int, Field(ge=1)] = 1
+    breaker_half_open_calls: Annotated[int, Field(ge=1, le=10_000)] = 1
     probe_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
     audit_interval_s: Annotated[float, Field(ge=60, le=86_400)] = 3600
     attention_s: Positive = 60

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from breaker.models import Override, Tally
-from breaker.policy import Outcome, State, outcome_of_status
+from breaker.policy import Outcome, State
 from breaker.store import Store
 from tests.breaker.fleet import POLICY, Fleet, new_partner
 
@@ -220,15 +220,6 @@ async def test_nothing_moves_a_closed_one_to_half_open(fleet: Fleet) -> None:
     assert permit is not None and not permit.probe
     assert await fleet.state() is State.CLOSED
     assert await fleet.causes() == []
-
-
-async def test_final_refusals_count_as_successes(fleet: Fleet) -> None:
-    """GO TestCustomIsSuccessful."""
-    fleet = replace(fleet, policy=POLICY.model_copy(update={"failures_in_a_row": 1000}))
-    await fleet.call(*[outcome_of_status(409)] * 20)
-    assert await fleet.counts() == (20, 0)
-    await fleet.call(*[outcome_of_status(429)] * 20)
-    assert await fleet.state() is State.OPEN
 
 
 async def test_the_window_slides(fleet: Fleet) -> None:

@@ -15,7 +15,6 @@ from breaker.policy import (
     State,
     next_in_a_row,
     next_open_s,
-    outcome_of_status,
     should_trip,
     with_duration,
 )
@@ -29,25 +28,6 @@ policies = st.builds(
 )
 jitters = st.floats(0, 1, exclude_max=True)
 COUNTED = (Outcome.SUCCESS, Outcome.FAILURE, Outcome.SLOW)
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [
-        (None, Outcome.FAILURE),
-        (200, Outcome.SUCCESS),
-        (201, Outcome.SUCCESS),
-        (404, Outcome.SUCCESS),
-        (408, Outcome.FAILURE),
-        (409, Outcome.SUCCESS),
-        (422, Outcome.SUCCESS),
-        (429, Outcome.FAILURE),
-        (500, Outcome.FAILURE),
-        (503, Outcome.FAILURE),
-    ],
-)
-def test_what_an_answer_says_about_the_partner(status: int | None, outcome: Outcome) -> None:
-    assert outcome_of_status(status) is outcome
 
 
 def test_only_a_success_can_be_slow() -> None:

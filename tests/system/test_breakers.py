@@ -19,6 +19,7 @@ from tests.traveller import Json, Traveller, order, some_day
 
 OPEN_S = 3
 MIN_CALLS = 5
+REFUSALS = 12
 ENVIRONMENT = {
     "TRIPS_WORKERS": "2",
     "TRIPS_BREAKER_OPEN_S": str(OPEN_S),
@@ -185,6 +186,23 @@ async def test_a_bad_override_is_refused(caller: Traveller, path: str, body: Jso
     status, answer = await caller.call("PUT", path, json=body)
     assert status == 422
     assert field in answer["detail"]
+
+
+async def test_a_partner_that_refuses_for_good_is_there(caller: Traveller) -> None:
+    """More refusals in a row than failures would open the breaker, and no other call among them."""
+    body = order(hotel=None, tour=None, points=None)
+    body["flight"]["flight_no"] = "NO-SUCH-FLIGHT"
+    for _ in range(REFUSALS):
+        trip = await caller.book(body, wait=30)
+        assert trip["failure"]["code"] == "not_found"
+
+    async def counted() -> bool:
+        _, breaker = await caller.call("GET", "/breakers/flight")
+        return bool(breaker["calls"] >= REFUSALS)
+
+    await eventually(counted)
+    _, breaker = await caller.call("GET", "/breakers/flight")
+    assert (breaker["state"], breaker["failures"]) == ("closed", 0)
 
 
 async def test_no_trip_waits_for_the_breakers_store(caller: Traveller, guarded: RunningSystem) -> None:
