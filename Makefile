@@ -32,6 +32,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench.guard
 	@$(BIN)/python -m bench.contest
 	@$(BIN)/python -m bench.readers
+	@$(BIN)/python -m bench.reading
 
 chaos: $(STAMP)
 	@$(BIN)/python -m chaos --matrix

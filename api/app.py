@@ -87,7 +87,13 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
             app.state.door = door
             yield
 
-    app = FastAPI(title="Trip booking saga", version="1", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Trip booking saga",
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
     add_handlers(app)
     for error in AWAY:
         app.add_exception_handler(error, _record_away)

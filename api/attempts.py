@@ -1,6 +1,8 @@
 """The attempts of one trip's calls that did not succeed."""
 
-from fastapi import Request
+from typing import Annotated
+
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from access.caller import Scope
@@ -10,16 +12,23 @@ from api.guard import guarded
 from api.trips import unknown_trip
 from domain.attempts import FailedAttempt
 from record import attempts as record
+from record import cursors
 from wire.fields import Identifier
-from wire.paging import Cursor, Limit, Page
+from wire.paging import Limit, Page
 from wire.problems import documented
 
 router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 
+_Cursor = Annotated[
+    str | None, Query(pattern=cursors.OF_NUMBERED, description="the next_cursor of the page before")
+]
 
-@router.get("/{trip_id}/attempts", response_model=Page[FailedAttempt], responses=documented(404, 422))
-async def attempts(
-    request: Request, trip_id: Identifier, limit: Limit = 50, cursor: Cursor = None
+
+@router.get(
+    "/{trip_id}/attempts", response_model=Page[FailedAttempt], responses=documented(422, unknown_trip=404)
+)
+async def list_attempts(
+    request: Request, trip_id: Identifier, limit: Limit = 50, cursor: _Cursor = None
 ) -> Page[FailedAttempt] | Response:
     """What did not succeed at its first attempt, oldest first: when, why, and when the next is due."""
     page = await record.page(door_of(request).pool, trip_id, caller_of(request).tenant, limit, cursor)

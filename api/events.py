@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import asyncpg
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
@@ -13,9 +12,10 @@ from access.caller import Scope
 from api.caller import caller_of
 from api.door import Door, door_of
 from api.feeds import Event, Feed, event_of
-from api.guard import guarded
+from api.guard import ANY_CALL, guarded
 from api.trips import unknown_trip
 from record import events as record
+from record.pool import AWAY
 from wire.fields import Identifier
 from wire.problems import bad_field, documented, unavailable
 
@@ -34,6 +34,21 @@ class EventStream(StreamingResponse):
     """Server-sent events, as the HTML standard defines them."""
 
     media_type = "text/event-stream"
+
+
+_EVENT = {
+    "type": "object",
+    "description": "one event of the stream",
+    "properties": {
+        "event": {"const": "trip"},
+        "id": {"type": "string", "description": "the version of the trip"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Trip"},
+        },
+    },
+}
 
 
 class TooManyStreams(Exception):
@@ -58,9 +73,12 @@ async def _place(request: Request) -> AsyncIterator[None]:
     "/{trip_id}/events",
     response_class=EventStream,
     dependencies=[Depends(_place)],
-    responses=documented(404, 422),
+    responses={
+        200: {"content": {EventStream.media_type: {"schema": _EVENT}}},
+        **documented(422, unknown_trip=404, too_many_streams=503, **ANY_CALL),
+    },
 )
-async def stream(
+async def stream_trip(
     request: Request,
     trip_id: Identifier,
     last_event_id: Annotated[
@@ -110,5 +128,5 @@ async def _newer(door: Door, feed: Feed, trip_id: str, seen: int) -> list[Event]
         return newer
     try:
         return [event_of(row) for row in await record.newer(door.pool, {trip_id: seen})]
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         return None

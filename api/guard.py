@@ -17,6 +17,9 @@ from wire.problems import documented, problem
 
 MAX_TOKEN = 8192
 
+ANY_CALL = {"record_unavailable": 503, "keys_unavailable": 503}
+"""What any call with a token can meet, beside what is the token's own fault."""
+
 _BEARER = HTTPBearer(
     scheme_name="bearer", auto_error=False, description="the token of a traveller or operator"
 )
@@ -28,7 +31,7 @@ def guarded(scope: Scope, **options: Any) -> APIRouter:
         route_class=_ROUTES[scope],
         # What is said of the scope in OpenAPI; the route itself sees to it.
         dependencies=[Security(_BEARER, scopes=[scope.value])],
-        responses=documented(401, 403, 429, 503),
+        responses=documented(401, 403, 429, **ANY_CALL),
         **options,
     )
 

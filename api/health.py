@@ -34,7 +34,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-async def healthz() -> Health:
+async def get_health() -> Health:
     """200 while the process lives."""
     return Health()
 
@@ -42,7 +42,7 @@ async def healthz() -> Health:
 @router.get(
     "/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "One is out"}}
 )
-async def readyz(request: Request) -> JSONResponse:
+async def get_readiness(request: Request) -> JSONResponse:
     """Every dependency by name; 503 where one is out."""
     door = door_of(request)
     checks = {"postgres": _postgres(door), "temporal": _temporal(door), "worker": _worker(door)}

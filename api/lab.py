@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from access.caller import Scope
 from api.door import Door, door_of
-from api.guard import guarded
+from api.guard import ANY_CALL, guarded
 from domain.partner import Partner
 from wire.faults import Faults
 from wire.paging import Page
@@ -47,21 +47,25 @@ LabDoor = Annotated[Door, Depends(_lab_door)]
 router = guarded(Scope.OPERATOR, prefix="/lab", tags=["lab"])
 
 
-@router.get("", responses=documented(404))
+_ASKED = {"lab_off": 404, "lab_unavailable": 503, **ANY_CALL}
+"""What a call that asks something of a partner's lab can meet."""
+
+
+@router.get("", responses=documented(lab_off=404))
 async def show_lab(door: LabDoor) -> Page[PartnerFaults]:
     """What goes wrong at each partner."""
     found = await asyncio.gather(*(_look(door, partner) for partner in Partner))
     return Page(items=[PartnerFaults(partner=p, faults=f) for p, f in zip(Partner, found, strict=True)])
 
 
-@router.put("/{partner}", responses=documented(404, 413, 422, 503))
+@router.put("/{partner}", responses=documented(408, 413, 422, broken_json=422, **_ASKED))
 async def break_partner(door: LabDoor, partner: Partner, faults: Faults) -> PartnerFaults:
     """Replace what goes wrong at a partner."""
     body = faults.model_dump(mode="json", exclude_none=True)
     return PartnerFaults(partner=partner, faults=await _ask(door, partner, "PUT", body))
 
 
-@router.delete("/{partner}", responses=documented(404, 422, 503))
+@router.delete("/{partner}", responses=documented(408, 413, 422, **_ASKED))
 async def mend_partner(door: LabDoor, partner: Partner) -> PartnerFaults:
     """Nothing goes wrong at the partner any longer."""
     return PartnerFaults(partner=partner, faults=await _ask(door, partner, "DELETE"))

@@ -22,7 +22,7 @@ class Me(BaseModel):
 
 
 @router.get("/me")
-async def me(request: Request) -> Me:
+async def get_me(request: Request) -> Me:
     """Whom this token stands for."""
     caller, door = caller_of(request), door_of(request)
     return Me(

@@ -49,9 +49,9 @@ class _Figures(Collector):
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}, **documented(503)},
+    responses={200: {"content": {"text/plain": {}}}, **documented(record_unavailable=503)},
 )
-async def metrics(request: Request) -> Response:
+async def get_metrics(request: Request) -> Response:
     """Trips under way, the backlog, open streams, the breakers, and the process, as Prometheus text."""
     door = door_of(request)
     counts = await trips.count_by_status(door.pool)

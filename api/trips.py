@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import fastapi
 from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from access.caller import Scope
 from api.caller import caller_of
 from api.door import Door, door_of
 from api.examples import order_examples
-from api.guard import guarded
+from api.guard import ANY_CALL, guarded
 from api.prefer import wait_seconds
 from domain.partner import Partner
 from domain.trip import (
@@ -30,11 +30,11 @@ from domain.trip import (
     TripStatus,
     new_trip,
 )
-from record import pages, trips
+from record import cursors, pages, trips
 from record.pages import Wanted
 from record.pool import AWAY
 from wire.fields import Body, Identifier
-from wire.paging import Cursor, Limit, Page
+from wire.paging import Limit, Page
 from wire.problems import bad_field, documented, problem, unavailable
 
 router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
@@ -44,11 +44,30 @@ YEARS_AHEAD = 3
 
 _FINAL = {status.value for status in FINAL_STATUSES}
 
+_Cursor = Annotated[
+    str | None, Query(pattern=cursors.OF_TRIPS, description="the next_cursor of the page before")
+]
+
+_ASKED = {"unknown_trip": 404, "temporal_unavailable": 503, **ANY_CALL}
+"""What a call that asks something of a trip's workflow can meet."""
+
+_PLACE = {
+    "headers": {"Location": {"schema": {"type": "string"}, "description": "of the trip"}},
+    "links": {
+        operation: {"operationId": operation, "parameters": {"trip_id": "$response.body#/trip_id"}}
+        for operation in ("get_trip", "list_attempts", "cancel_trip", "retry_step", "resolve_step")
+    },
+}
+
 
 class Resolution(Body):
     """How a step was settled outside; kept in the trip."""
 
-    note: Annotated[str, StringConstraints(strict=True, min_length=1, max_length=2000)]
+    note: Annotated[
+        str,
+        StringConstraints(strict=True, min_length=1, max_length=2000),
+        Field(examples=["refunded by hand, case 4711"]),
+    ]
 
 
 @router.post(
@@ -56,11 +75,14 @@ class Resolution(Body):
     status_code=202,
     response_model=Trip,
     responses={
-        200: {"model": Trip, "description": "Settled within the wait, or the key was seen before"},
-        **documented(413, 422, 503),
+        200: {"model": Trip, "description": "Settled within the wait, or the key was seen before"} | _PLACE,
+        202: _PLACE,
+        **documented(
+            408, 413, 422, broken_json=422, idempotency_key_reused=422, backlog_full=503, **ANY_CALL
+        ),
     },
 )
-async def book(
+async def book_trip(
     request: Request,
     order: Annotated[TripOrder, fastapi.Body(openapi_examples=order_examples())],
     idempotency_key: Annotated[Identifier | None, Header()] = None,
@@ -84,13 +106,13 @@ async def book(
     )
 
 
-@router.get("", responses=documented(422, 503))
+@router.get("", responses=documented(422))
 async def list_trips(
     request: Request,
     status: Annotated[TripStatus | None, Query()] = None,
     email: Annotated[Identifier | None, Query(description="the traveller's, whatever its case")] = None,
     limit: Limit = 50,
-    cursor: Cursor = None,
+    cursor: _Cursor = None,
 ) -> Page[Trip]:
     """The trips, newest first."""
     wanted = Wanted(caller_of(request).tenant, status, email)
@@ -98,17 +120,20 @@ async def list_trips(
     return JSONResponse(page.model_dump())  # type: ignore[return-value]  # written by the workflow as a Trip
 
 
-@router.get("/{trip_id}", response_model=Trip, responses=documented(404, 422, 503))
-async def show(request: Request, trip_id: Identifier) -> JSONResponse:
+@router.get("/{trip_id}", response_model=Trip, responses=documented(422, unknown_trip=404))
+async def get_trip(request: Request, trip_id: Identifier) -> JSONResponse:
     """One trip, from its record: also long after its history is gone, and while no worker runs."""
     trip = await trips.fetch(door_of(request).pool, trip_id, caller_of(request).tenant)
     return unknown_trip() if trip is None else JSONResponse(trip)
 
 
 @router.post(
-    "/{trip_id}/cancel", status_code=202, response_model=Trip, responses=documented(404, 409, 422, 503)
+    "/{trip_id}/cancel",
+    status_code=202,
+    response_model=Trip,
+    responses=documented(408, 413, 422, already_final=409, **_ASKED),
 )
-async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
+async def cancel_trip(request: Request, trip_id: Identifier) -> JSONResponse:
     """Undo the trip; 409 `already_final` once capture is decided."""
     door, tenant = door_of(request), caller_of(request).tenant
     trip = await trips.fetch(door.pool, trip_id, tenant)
@@ -123,9 +148,9 @@ async def cancel(request: Request, trip_id: Identifier) -> JSONResponse:
     "/{trip_id}/steps/{step}/retry",
     status_code=202,
     response_model=Trip,
-    responses=documented(404, 409, 422, 503),
+    responses=documented(408, 413, 422, not_stuck=409, **_ASKED),
 )
-async def retry(request: Request, trip_id: Identifier, step: Partner) -> JSONResponse:
+async def retry_step(request: Request, trip_id: Identifier, step: Partner) -> JSONResponse:
     """Operator only: try a step that needs attention again now, once past its breaker."""
     return await _operate(
         request, trip_id, OperatorOrder(step=step, action="retry", who=caller_of(request).name)
@@ -136,9 +161,11 @@ async def retry(request: Request, trip_id: Identifier, step: Partner) -> JSONRes
     "/{trip_id}/steps/{step}/resolve",
     status_code=202,
     response_model=Trip,
-    responses=documented(404, 409, 413, 422, 503),
+    responses=documented(408, 413, 422, broken_json=422, not_stuck=409, **_ASKED),
 )
-async def resolve(request: Request, trip_id: Identifier, step: Partner, body: Resolution) -> JSONResponse:
+async def resolve_step(
+    request: Request, trip_id: Identifier, step: Partner, body: Resolution
+) -> JSONResponse:
     """Operator only: a step that needs attention was settled by hand outside, as the note says."""
     order = OperatorOrder(step=step, action="resolve", who=caller_of(request).name, note=body.note)
     return await _operate(request, trip_id, order)

@@ -7,11 +7,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from domain.partner import Partner
-from wire.fields import Body, Count, Day, Identifier
+from wire.fields import WHOLE, Body, Count, Day, Identifier
 
 MAX_NIGHTS = 60
 MAX_DEADLINE_S = 86_400
 
+
+_EMAIL = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$"
 
 Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
 
@@ -20,7 +22,9 @@ class Traveller(Body):
     """Who travels; `member_id` is needed to redeem points."""
 
     name: Identifier
-    email: Annotated[Identifier, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+    email: Annotated[
+        Identifier, StringConstraints(pattern=_EMAIL), Field(json_schema_extra={"pattern": _EMAIL})
+    ]
     member_id: Identifier | None = None
 
 
@@ -61,7 +65,7 @@ class FlightSeats(Body):
 class PointsRedemption(Body):
     """Points to take off the price; a point is worth one unit of the trip's currency."""
 
-    redeem: Annotated[int, Field(strict=True, ge=1, le=10**9)]
+    redeem: Annotated[int, Field(strict=True, ge=1, le=10**9), WHOLE]
 
 
 class PaymentMethod(Body):
@@ -81,7 +85,7 @@ class TripOrder(Body):
     points: PointsRedemption | None = None
     payment: PaymentMethod
     when_partner_down: Literal["fail", "wait"] = "fail"
-    deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S)] = 300
+    deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S), WHOLE] = 300
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

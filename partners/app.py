@@ -43,7 +43,10 @@ def _writes(store: Store[B], body_type: type[B]) -> APIRouter:
     router.put(
         "/{key}",
         status_code=201,
-        responses={200: {"model": Reservation}, **documented(401, 409, 413, 422, 503)},
+        responses={
+            200: {"model": Reservation},
+            **documented(401, 409, 413, 422, 503, broken_json=422, different_body=422),
+        },
     )(hold)
 
     @router.post("/{key}/confirm", responses=documented(401, 404, 409, 422, 503))

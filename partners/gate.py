@@ -20,7 +20,7 @@ def demand_token(app: ASGIApp, token: str) -> ASGIApp:
             given = _header(scope, b"authorization")
             if not hmac.compare_digest(given, expected):
                 headers = {"WWW-Authenticate": "Bearer"}
-                answer = problem(401, "unauthorized", "a valid bearer token is needed", headers=headers)
+                answer = problem(401, "unauthorised", "a valid bearer token is needed", headers=headers)
                 await answer(scope, receive, send)
                 return
         await app(scope, receive, send)

@@ -164,7 +164,7 @@ def add_lab(app: FastAPI, lab: Lab) -> None:
     """Serve `/lab` on `app`."""
     router = APIRouter(prefix="/lab", tags=["lab"])
 
-    @router.put("/faults", responses=documented(401, 413, 422))
+    @router.put("/faults", responses=documented(401, 413, 422, broken_json=422))
     async def put_faults(faults: Faults) -> Faults:
         """Replace the faults in force."""
         lab.put(faults)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from domain.attempts import FailedAttempt
+from record import cursors
 from record.pool import CALL_TIMEOUT_S, Pool
-from wire.paging import CursorError, Page, read_cursor
+from wire.paging import Page
 from wire.paging import page as page_of
 
 _WRITE = """
@@ -24,8 +25,6 @@ _PAGE = """
     where t.trip_id = $1 and t.tenant = $2
     order by a.at, a.attempt_id limit $5
     """
-
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -71,19 +70,13 @@ async def page(
     if not rows:
         return None
     written = [row for row in rows if row["attempt_id"] is not None]
-    found = page_of(written, limit, lambda row: [row["at"].isoformat(), str(row["attempt_id"])])
+    found = page_of(written, limit, lambda row: cursors.written(row["at"], row["attempt_id"]), write=".".join)
     items = [FailedAttempt.model_validate(dict(row)) for row in found.items]
     return Page(items=items, next_cursor=found.next_cursor)
 
 
 def _position(cursor: str | None) -> tuple[datetime | None, int | None]:
-    position = read_cursor(cursor, parts=2)
-    if position is None:
+    if cursor is None:
         return None, None
-    try:
-        at, attempt_id = datetime.fromisoformat(position[0]).astimezone(UTC), int(position[1])
-    except (ValueError, OverflowError) as error:
-        raise CursorError from error
-    if not 0 <= attempt_id <= _LARGEST_ID:
-        raise CursorError
-    return at, attempt_id
+    at, attempt_id = cursors.read(cursor, cursors.OF_NUMBERED)
+    return at, int(attempt_id)

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.trip import TripStatus
+from record import cursors
 from record.pool import Pool, connected
-from wire.paging import CursorError, Page, read_cursor
+from wire.paging import Page
 from wire.paging import page as page_of
 
 Position = tuple[datetime, str]
@@ -36,10 +37,13 @@ class Wanted:
 
 async def page(pool: Pool, wanted: Wanted, limit: int, cursor: str | None) -> Page[dict[str, Any]]:
     """At most `limit` trips, newest first. Raises CursorError."""
-    statement, arguments = question(wanted, _position(cursor), limit + 1)
+    before = AFTER_ALL if cursor is None else cursors.read(cursor, cursors.OF_TRIPS)
+    statement, arguments = question(wanted, before, limit + 1)
     async with connected(pool) as connection:
         rows = await connection.fetch(statement, *arguments)
-    found = page_of(rows, limit, lambda row: [row["created_at"].isoformat(), row["trip_id"]])
+    found = page_of(
+        rows, limit, lambda row: cursors.written(row["created_at"], row["trip_id"]), write=".".join
+    )
     return Page(items=[row["trip"] for row in found.items], next_cursor=found.next_cursor)
 
 
@@ -68,16 +72,3 @@ _STATEMENTS = {
     (True, True): _statement(("tenant", _EMAIL), "$4, lower($5)", "status = $6"),
 }
 """By whether an email and a status are asked for."""
-
-
-def _position(cursor: str | None) -> Position:
-    position = read_cursor(cursor, parts=2)
-    if position is None:
-        return AFTER_ALL
-    try:
-        created_at = datetime.fromisoformat(position[0])
-    except ValueError as error:
-        raise CursorError from error
-    if created_at.tzinfo is None:
-        raise CursorError
-    return created_at, position[1]

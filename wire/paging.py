@@ -48,8 +48,16 @@ def write_cursor(position: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(_position.dump_json(list(position))).decode().rstrip("=")
 
 
-def page(found: Sequence[T], limit: int, position: Callable[[T], Sequence[str]]) -> Page[T]:
-    """A page of the first `limit` of `found`, which holds one more where another page follows."""
+def page(
+    found: Sequence[T],
+    limit: int,
+    position: Callable[[T], Sequence[str]],
+    write: Callable[[Sequence[str]], str] = write_cursor,
+) -> Page[T]:
+    """A page of the first `limit` of `found`, which holds one more where another page follows.
+
+    `write` makes the cursor of an entry's position.
+    """
     items = list(found[:limit])
     more = len(found) > limit
-    return Page(items=items, next_cursor=write_cursor(position(items[-1])) if more else None)
+    return Page(items=items, next_cursor=write(position(items[-1])) if more else None)

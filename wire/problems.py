@@ -1,7 +1,7 @@
 """Errors as RFC 9457 `application/problem+json`, each with a stable `code`."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,7 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from wire.openapi import COMPONENTS, describe
 from wire.paging import CursorError
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,18 @@ _TITLES = {
     503: "Unavailable",
 }
 _CODES = {404: "unknown_path", 405: "method_not_allowed"}
+_USUAL_CODES = {
+    401: ["unauthorised"],
+    403: ["forbidden"],
+    408: ["body_timeout"],
+    413: ["too_large"],
+    422: ["invalid"],
+    429: ["rate_limited"],
+}
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_TEXT = {"schema": {"type": "string"}, "required": True}
+_SECONDS = {"schema": {"type": "integer", "minimum": 0}, "required": True}
+_HEADERS = {401: {"WWW-Authenticate": _TEXT}, 429: {"Retry-After": _SECONDS}, 503: {"Retry-After": _SECONDS}}
 
 
 class FieldError(BaseModel):
@@ -73,10 +87,27 @@ def unavailable(code: str, detail: str, retry_after_s: int = 1) -> JSONResponse:
     return problem(503, code, detail, headers={"Retry-After": str(retry_after_s)})
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for OpenAPI."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {status: {"description": _TITLES[status], "content": content} for status in statuses}
+def documented(*statuses: int, **codes: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of a route, for OpenAPI: of each status, and those of `code=status`.
+
+    A status alone stands for the code that it usually has.
+    """
+    found: dict[int, list[str]] = {status: [*_USUAL_CODES.get(status, ())] for status in statuses}
+    for code, status in codes.items():
+        found.setdefault(status, []).append(code)
+    return {status: _response(status, of_it) for status, of_it in found.items()}
+
+
+def _response(status: int, codes: Sequence[str]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": f"{COMPONENTS}/Problem"}
+    if codes:
+        known = {"properties": {"code": {"enum": list(codes)}, "status": {"const": status}}}
+        schema = {"allOf": [schema, known]}
+    return {
+        "description": ": ".join([_TITLES[status], *([", ".join(codes)] if codes else [])]),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+        "headers": _HEADERS.get(status, {}),
+    }
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
@@ -103,13 +134,24 @@ async def _bad_cursor(_request: Request, _error: Exception) -> JSONResponse:
     return bad_field("cursor", "not a cursor of this list; leave it out to start again")
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:
         # FastAPI's answer to a body that its JSON reader gave up on: encoding, depth, digits.
         return _broken_json()
     code = _CODES.get(error.status_code, "error")
-    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem(error.status_code, code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of the request's path; the router names only those of the first route of that path."""
+    routes = request.app.router.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
@@ -119,7 +161,7 @@ async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every error that any service of this kind can meet as a problem."""
+    """Answer every error that any service of this kind can meet as a problem, and document what that is."""
     handlers = {
         RequestValidationError: _invalid,
         CursorError: _bad_cursor,
@@ -128,3 +170,4 @@ def add_handlers(app: FastAPI) -> None:
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)
+    describe(app, Problem)

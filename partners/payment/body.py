@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wire.fields import Body, Identifier
+from wire.fields import WHOLE, Body, Identifier
 
 
 class Payment(Body):
     """An amount to authorise on a card, in minor units; JPY has none, so 18,000 yen are 18000."""
 
     card_token: Identifier
-    amount_minor: Annotated[int, Field(strict=True, ge=1, le=10**12)]
+    amount_minor: Annotated[int, Field(strict=True, ge=1, le=10**12), WHOLE]
     currency: Literal["JPY"]

@@ -139,6 +139,6 @@ async def test_a_token_is_demanded_where_it_is_set(case: Case, second: Client, t
         await stranger.release(key),
         await stranger.call("GET", "/reservations"),
     ):
-        assert (status, problem["code"]) == (401, "unauthorized")
+        assert (status, problem["code"]) == (401, "unauthorised")
     assert (await stranger.call("GET", "/healthz"))[0] == 200
     assert (await second.get(key))[0] == 404

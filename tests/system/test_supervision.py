@@ -26,9 +26,9 @@ PARTS = [
 ]  # fmt: skip
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], bound_s: float = BOUND_S) -> None:
     """Look at the condition until it holds, within a bound."""
-    async with asyncio.timeout(BOUND_S):
+    async with asyncio.timeout(bound_s):
         while not await condition():
             await asyncio.sleep(LOOK_EVERY_S)
 
