@@ -49,8 +49,9 @@ class Outcome:
 
 
 def groups() -> list[list[Cell]]:
-    """All cells; those of a group share one kill."""
-    return [[Cell(process, moment, step) for step in Partner] for process in Process for moment in Moment]
+    """All cells; those of a group share one kill. The payment comes first: its cancel is heard late."""
+    steps = list(reversed(Partner))
+    return [[Cell(process, moment, step) for step in steps] for process in Process for moment in Moment]
 
 
 def quick_groups() -> list[list[Cell]]:
