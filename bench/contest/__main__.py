@@ -8,19 +8,19 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.command import keep, verdict
 from bench.contest import bars, pictures, tables
 from bench.contest.contest import QUICK, Plan, contest
 from bench.contest.ground import fresh_ground
-from stack.runner import exit_status, stop_event
+from stack.runner import exit_status
 
 RESULTS = Path("results/contest.json")
 PAGE = Path("docs/bench.md")
 PICTURES = Path("docs/pictures")
-INTERRUPTED = 130
-MOST_WRONG_SHOWN = 10
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,25 +41,10 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return replace(plan, seconds=arguments.seconds) if arguments.seconds else plan
 
 
-async def keep(plan: Plan) -> int:
-    """Run a contest on a fresh system and keep its results; not 0 where a signal ended it."""
-    stop = stop_event()
+async def run(stop: asyncio.Event, plan: Plan) -> dict[str, Any]:
+    """A contest on a fresh system."""
     async with fresh_ground(stop) as ground:
-        running = asyncio.ensure_future(contest(ground, plan))
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in (running, stopping):
-            task.cancel()
-        await asyncio.wait([running, stopping])
-    if running.cancelled():
-        return INTERRUPTED
-    await asyncio.to_thread(_write, running.result())
-    return 0
-
-
-def _write(results: dict[str, Any]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        return await contest(ground, plan)
 
 
 def show(results: dict[str, Any], into_docs: bool) -> int:
@@ -70,19 +55,14 @@ def show(results: dict[str, Any], into_docs: bool) -> int:
     if into_docs:
         PAGE.write_text(tables.filled(PAGE.read_text(), found))
         pictures.draw(PICTURES, results)
-    for wrong in results["wrong"][:MOST_WRONG_SHOWN]:
-        print(f"wrong: {wrong}", file=sys.stderr)
-    missed = [bar for bar in bars.judged(results) if not bar.is_met]
-    for bar in missed:
-        print(f"missed: {bar.text}: {bar.figure:.3g}", file=sys.stderr)
-    return 1 if missed else 0
+    return verdict(bars.judged(results), results["wrong"])
 
 
 def main() -> int:
     """Read the options and run; the exit status."""
     arguments = _arguments()
     if not arguments.again:
-        status = exit_status(lambda: keep(_plan(arguments)))
+        status = exit_status(lambda: keep(RESULTS, partial(run, plan=_plan(arguments))))
         if status:
             return status
     return show(json.loads(RESULTS.read_text()), arguments.docs)

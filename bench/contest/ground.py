@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from stack import postgres
 from stack.parts import Check, Part, always, answering
 from stack.ports import free_port
 from stack.runner import running
-from stack.system import ROOT, System, free_ports
+from stack.system import ROOT, Ports, System, free_ports
 
 ENVIRONMENT = {
     # Nothing of the system's own comes between.
@@ -31,25 +31,38 @@ ENVIRONMENT = {
     "TRIPS_RETRY_CAP_S": "2",
     "TRIPS_RETRY_ATTEMPTS": "5",
 }
-CONNECTIONS = 400
+CONNECTIONS = 1100
 CALL_LIMIT = aiohttp.ClientTimeout(total=70)
 
 
 @dataclass(frozen=True)
-class Arena(System):
+class Stage(System):
+    """The system alone, as it is measured."""
+
+    def environment(self) -> dict[str, str]:
+        """What the system's own processes are told."""
+        return super().environment() | ENVIRONMENT
+
+    def peers(self) -> dict[str, str]:
+        """Where the peers that have an address of their own answer."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Arena(Stage):
     """The system, with the peers as further parts of it."""
 
     dbos_port: int = field(default_factory=free_port)
 
     def parts(self) -> list[Part]:
         """Every process, each after what it needs."""
-        healthy = answering(f"{self.url(self.dbos_port)}/healthz")
+        healthy = answering(f"{self.peers()[DBOS]}/healthz")
         peers = [self._peer(name, always) for name in ON_TEMPORAL]
         return [*super().parts(), *peers, self._peer(DBOS, healthy)]
 
-    def environment(self) -> dict[str, str]:
-        """What the system's own processes are told, and the peers."""
-        return super().environment() | ENVIRONMENT
+    def peers(self) -> dict[str, str]:
+        """The one that is not on Temporal."""
+        return {DBOS: self.url(self.dbos_port)}
 
     def _peer(self, name: str, ready: Check) -> Part:
         database = postgres.url(self.engine_ports["postgres"], postgres.SUPERUSER, "contest_dbos")
@@ -68,40 +81,44 @@ class Arena(System):
 class Ground:
     """Where everything answers. `front_door` carries the operator's token, `http` is for all others."""
 
+    stage: Stage
     data_dir: Path
     api: str
     partners: Mapping[str, str]
     temporal_metrics: str
-    dbos: str
+    peers: Mapping[str, str]
     temporal: Client
     http: aiohttp.ClientSession
     front_door: aiohttp.ClientSession
 
 
 @contextlib.asynccontextmanager
-async def fresh_ground(stop: asyncio.Event) -> AsyncIterator[Ground]:
+async def fresh_ground(
+    stop: asyncio.Event, staged: Callable[[Path, Ports], Stage] = Arena
+) -> AsyncIterator[Ground]:
     """A system in a temporary place, up while the context is open; `stop` ends its start early."""
     with tempfile.TemporaryDirectory(prefix="trips-contest-", ignore_cleanup_errors=True) as place:
-        arena = Arena(Path(place) / "data", free_ports())
+        stage = staged(Path(place) / "data", free_ports())
         with (Path(place) / "system.log").open("a") as log:
 
             def say(name: str, line: str) -> None:
                 print(f"{name:>10} | {line}", file=log, flush=True)
 
-            async with running(arena, say, stop), _reaching(arena) as ground:
+            async with running(stage, say, stop), _reaching(stage) as ground:
                 yield ground
 
 
 @contextlib.asynccontextmanager
-async def _reaching(arena: Arena) -> AsyncIterator[Ground]:
-    temporal = await Client.connect(arena.temporal_address)
-    async with _session() as http, _session(_operator(arena.data_dir)) as front_door:
+async def _reaching(stage: Stage) -> AsyncIterator[Ground]:
+    temporal = await Client.connect(stage.temporal_address)
+    async with _session() as http, _session(_operator(stage.data_dir)) as front_door:
         yield Ground(
-            data_dir=arena.data_dir,
-            api=arena.url(arena.ports.api_port),
-            partners={partner.value: arena.url(arena.ports.partner(partner)) for partner in Partner},
-            temporal_metrics=f"{arena.url(arena.ports.temporal_metrics_port or 0)}/metrics",
-            dbos=arena.url(arena.dbos_port),
+            stage=stage,
+            data_dir=stage.data_dir,
+            api=stage.url(stage.ports.api_port),
+            partners={partner.value: stage.url(stage.ports.partner(partner)) for partner in Partner},
+            temporal_metrics=f"{stage.url(stage.ports.temporal_metrics_port or 0)}/metrics",
+            peers=stage.peers(),
             temporal=temporal,
             http=http,
             front_door=front_door,

@@ -36,7 +36,7 @@ _FAILURES = (
 class Load:
     """What came of it: latencies in seconds of the trips that ended as they had to, and when each ended.
 
-    `wrong` says what was the matter with the others.
+    `wrong` says what was the matter with the others, those among them that took longer than `limit_s`.
     """
 
     ends_as: str
@@ -44,11 +44,12 @@ class Load:
     latencies_s: list[float] = field(default_factory=list)
     ended_at: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    limit_s: float = TRIP_LIMIT_S
 
     async def book(self, book: BookOne, since: float) -> None:
         """Book one trip; its latency counts from `since`, in seconds of the monotonic clock."""
         try:
-            async with asyncio.timeout(TRIP_LIMIT_S):
+            async with asyncio.timeout(self.limit_s):
                 trip = await book()
         except _FAILURES as error:
             self.wrong.append(f"{type(error).__name__}: {error}")

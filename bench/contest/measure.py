@@ -53,11 +53,11 @@ async def measured(turn: Turn, in_flight: int) -> tuple[Figures, list[str]]:
     per_s, wrong = figures["trips_per_s"], load.wrong
     alone = Load("confirmed")
     await closed(turn.booking(), alone, 1, turn.seconds / 2)
-    figures |= _latencies("alone", alone)
+    figures |= latencies("alone", alone)
     for name, share in SHARES.items():
         load = Load("confirmed")
         await at_rate(turn.booking(), load, share * per_s, turn.seconds)
-        figures |= _latencies(name, load)
+        figures |= latencies(name, load)
         wrong = wrong + load.wrong
     return figures, wrong + alone.wrong
 
@@ -78,23 +78,30 @@ async def _saturated(turn: Turn, load: Load, in_flight: int) -> Figures:
 
 async def counted(turn: Turn, load: Load, book: BookOne, trips: int, in_flight: int) -> Figures:
     """The figures of a set number of trips."""
-    return await metered(turn, load, count(book, load, trips, in_flight)) | _latencies("all", load)
+    return await metered(turn, load, count(book, load, trips, in_flight)) | latencies("all", load)
 
 
 async def metered(turn: Turn, load: Load, work: Awaitable[None]) -> Figures:
     """What `work` cost a trip of `load`, which it fills: CPU, and on Temporal the server's own counters."""
     counted_before = await server.counters(turn.ground)
-    used_before = await _used(turn)
-    await work
-    spent = cpu.between(used_before, await _used(turn))
+    figures = await cpu_metered(turn, load, work)
     counted_after = await server.counters(turn.ground)
+    trips = max(1, len(load.trips))
+    if turn.contestant.is_on_temporal:
+        figures["actions"] = (counted_after.actions - counted_before.actions) / trips
+        figures["server_calls"] = (counted_after.calls - counted_before.calls) / trips
+    return figures
+
+
+async def cpu_metered(turn: Turn, load: Load, work: Awaitable[None]) -> Figures:
+    """The CPU that `work` cost a trip of `load`, which it fills."""
+    before = await _used(turn)
+    await work
+    spent = cpu.between(before, await _used(turn))
     trips = max(1, len(load.trips))
     figures = {f"cpu_ms_{group}": 1000 * seconds / trips for group, seconds in spent.items()}
     figures["cpu_ms_engine"] = sum(figures[f"cpu_ms_{group}"] for group in OWN)
     figures["cpu_ms_own"] = figures["cpu_ms_engine"] + figures[f"cpu_ms_{cpu.POSTGRES}"]
-    if turn.contestant.is_on_temporal:
-        figures["actions"] = (counted_after.actions - counted_before.actions) / trips
-        figures["server_calls"] = (counted_after.calls - counted_before.calls) / trips
     return figures
 
 
@@ -115,7 +122,8 @@ async def _used(turn: Turn) -> cpu.Used:
     return await asyncio.to_thread(cpu.used, run_dir, turn.contestant.processes)
 
 
-def _latencies(name: str, load: Load) -> Figures:
+def latencies(name: str, load: Load) -> Figures:
+    """`name_p50_ms`, `_p99_ms`, `_max_ms` and `_trips` of the load; none where no trip ended as it had to."""
     if not load.latencies_s:
         return {}
     milliseconds = [1000 * seconds for seconds in load.latencies_s]

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.contest import cpu
-from bench.contest.bars import Results, judged
+from bench.contest.bars import Bar, Results, judged
 from bench.contest.contestants import CONTESTANTS
 from bench.contest.failing import SCENARIOS
 from bench.contest.figures import Spread, spread
 
 NONE = "–"
 _YES = {True: "yes", False: "no"}
-_PLACE = r"(<!-- contest: {name} -->\n).*?(<!-- end -->\n)"
+_PLACE = r"(<!-- {page}: {name} -->\n).*?(<!-- end -->\n)"
 
 
 class Column(NamedTuple):
@@ -59,20 +59,22 @@ def all_tables(results: Results) -> dict[str, str]:
     rounds = {one.title: spread(results["rounds"][one.name]) for one in CONTESTANTS}
     return {
         "run": _run(results),
-        "bars": _bars(results),
-        "speed": _figures(rounds, SPEED),
-        "cpu": _figures(rounds, CPU),
-        "server": _figures({title: found for title, found in rounds.items() if "actions" in found}, SERVER),
-        **{f"failing-{name}": table for name, table in _failing(results)},
+        "bars": bar_table(judged(results)),
+        "speed": figure_table(rounds, SPEED),
+        "cpu": figure_table(rounds, CPU),
+        "server": figure_table(
+            {title: found for title, found in rounds.items() if "actions" in found}, SERVER
+        ),
+        **{f"failing-{name}": found for name, found in _failing(results)},
     }
 
 
-def filled(page: str, tables: Mapping[str, str]) -> str:
-    """The page with each table in its place. Raises ValueError where a place is missing."""
-    for name, table in tables.items():
-        pattern = re.compile(_PLACE.format(name=re.escape(name)), re.DOTALL)
+def filled(page: str, tables: Mapping[str, str], of: str = "contest") -> str:
+    """The page of a benchmark with each table in its place. Raises ValueError where a place is missing."""
+    for name, found in tables.items():
+        pattern = re.compile(_PLACE.format(page=of, name=re.escape(name)), re.DOTALL)
         # A replacement is read for backslashes, of which tables have none.
-        page, places = pattern.subn(rf"\g<1>\n{table}\n\n\g<2>", page)
+        page, places = pattern.subn(rf"\g<1>\n{found}\n\n\g<2>", page)
         if places != 1:
             raise ValueError(f"the page has {places} places for the table {name}")
     return page
@@ -88,12 +90,13 @@ def _run(results: Results) -> str:
     )
 
 
-def _bars(results: Results) -> str:
+def bar_table(bars: Iterable[Bar]) -> str:
+    """Each bar, and whether it is met."""
     rows = (
         (bar.text, f"{bar.figure:.3g}", f"{'≥' if bar.at_least else '≤'} {bar.limit:.3g}", _YES[bar.is_met])
-        for bar in judged(results)
+        for bar in bars
     )
-    return _table(("", "measured", "bar", "met"), rows)
+    return table(("", "measured", "bar", "met"), rows)
 
 
 def _failing(results: Results) -> Iterable[tuple[str, str]]:
@@ -103,15 +106,18 @@ def _failing(results: Results) -> Iterable[tuple[str, str]]:
             for one in CONTESTANTS
             if one.name in scenario.contestants
         }
-        yield scenario.name, _figures(rows, FAILING)
+        yield scenario.name, figure_table(rows, FAILING)
 
 
-def _figures(rows: Mapping[str, Mapping[str, Spread]], columns: Sequence[Column]) -> str:
+def figure_table(
+    rows: Mapping[str, Mapping[str, Spread]], columns: Sequence[Column], heading: str = ""
+) -> str:
+    """A row each, with the median of every figure, and its lowest and highest where these differ."""
     shown = (
         (title, *(_spread(found.get(column.figure), column.decimals) for column in columns))
         for title, found in rows.items()
     )
-    return _table(("", *(column.heading for column in columns)), shown)
+    return table((heading, *(column.heading for column in columns)), shown)
 
 
 def _spread(figure: Spread | None, decimals: int) -> str:
@@ -121,6 +127,7 @@ def _spread(figure: Spread | None, decimals: int) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, whose numbers stand to the right."""
     lines = [headings, ("---", *("---:" for _ in headings[1:])), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
