@@ -33,6 +33,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench.contest
 	@$(BIN)/python -m bench.readers
 	@$(BIN)/python -m bench.reading
+	@$(BIN)/python -m bench.growth
 
 chaos: $(STAMP)
 	@$(BIN)/python -m chaos --matrix

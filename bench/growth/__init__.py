@@ -1,0 +1,1 @@
+"""Growth: more trips in flight, more trips behind, more workers, a burst, and a long run."""
