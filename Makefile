@@ -34,6 +34,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m bench.readers
 	@$(BIN)/python -m bench.reading
 	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.buys
 
 chaos: $(STAMP)
 	@$(BIN)/python -m chaos --matrix

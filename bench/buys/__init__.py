@@ -1,0 +1,1 @@
+"""What each mechanism buys: the same trips under the same faults, with one mechanism left out in turn."""
