@@ -25,7 +25,10 @@ Results = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `ladder` has the seconds of the phase for each number of trips in flight."""
+    """How much is measured. `ladder` has the seconds of the phase for each number of trips in flight.
+
+    `is_quick` says that the figures only show that the parts run.
+    """
 
     ladder: tuple[tuple[int, float], ...] = ((1, 10.0), (10, 15.0), (100, 25.0), (1000, 40.0))
     finished: int = 100_000
@@ -35,6 +38,7 @@ class Plan:
     breaker: Rounds = BREAKER
     burst: int = 5000
     trips: int = 1000
+    is_quick: bool = False
 
 
 QUICK = Plan(
@@ -46,6 +50,7 @@ QUICK = Plan(
     breaker=Rounds(rounds=4, in_flight=4, seconds=2.0),
     burst=100,
     trips=100,
+    is_quick=True,
 )
 
 
@@ -53,7 +58,10 @@ async def measured(stop: asyncio.Event, plan: Plan, part: str, known: Results) -
     """`known`, with the figures of a part of PARTS, and the machine's load average when it began."""
     load = os.getloadavg()[0]
     print(f"\n{part}\n", flush=True)
-    return known | {"about": machine(), part: {"load": load} | await PARTS[part](stop, plan)}
+    return known | {
+        "about": machine(),
+        part: {"load": load, "is_quick": plan.is_quick} | await PARTS[part](stop, plan),
+    }
 
 
 async def _in_flight(stop: asyncio.Event, plan: Plan) -> Results:

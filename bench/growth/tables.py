@@ -44,9 +44,11 @@ def _run(results: Results) -> str:
     loads = ", ".join(
         f"{part.replace('_', ' ')} {results[part]['load']:.1f}" for part in PARTS if part in results
     )
+    quick = [part.replace("_", " ") for part in PARTS if results.get(part, {}).get("is_quick")]
     return (
         f"Measured on {about['cores']} cores ({about['machine']}), Python {about['python']}, {versions}. "
         f"The machine's load average of the last minute when each part began: {loads}."
+        + (f" With `--quick`, which is too short to judge by: {', '.join(quick)}." if quick else "")
     )
 
 
@@ -71,7 +73,10 @@ def _workers(part: Mapping[str, Any], _: Results) -> dict[str, str]:
 def _breaker(part: Mapping[str, Any], results: Results) -> dict[str, str]:
     rows = {name: spread(map(_numbers, part["phases"][name])) for name in (ON, OFF)}
     found = figure_table(rows, CPU)
-    return {"breaker": f"{found}\n\nCPU a trip, beside none: {_ratio(breaker_cpu(results))}."}
+    rounds = len(part["phases"][ON])
+    return {
+        "breaker": f"{found}\n\nCPU a trip, beside none, {rounds} rounds: {_ratio(breaker_cpu(results))}."
+    }
 
 
 def _memory(part: Mapping[str, Any], results: Results) -> dict[str, str]:

@@ -84,7 +84,7 @@ def made_up() -> dict[str, Any]:
         "workers": measured | {"phases": {"1": [phase()], "2": [phase()]}},
         "breaker": measured | {"phases": {ON: [phase(cpu_ms_own=51.0)] * 4, OFF: [phase()] * 4}},
         "memory": measured
-        | {"trips": 1000, "samples": [[10 * n, 90_000 + 1.999 * n, 80_000] for n in range(100)]},
+        | {"trips": 10_000, "samples": [[100 * n, 90_000 + 19.99 * n, 80_000] for n in range(100)]},
         "burst": measured
         | {
             "trips": 50,
@@ -123,7 +123,7 @@ def test_a_costly_breaker_is_missed() -> None:
 
 def test_a_leak_and_a_trip_that_was_not_confirmed_are_missed() -> None:
     results = made_up()
-    results["memory"]["samples"] = [[10 * n, 90_000, 80_000 + 3 * n] for n in range(100)]
+    results["memory"]["samples"] = [[100 * n, 90_000, 80_000 + 21 * n] for n in range(100)]
     results["burst"]["wrong"] = ["1 of the burst ended failed"]
     assert missed(results) == [
         "memory of the api, kB a 1,000 trips that it surely grows",
@@ -131,10 +131,24 @@ def test_a_leak_and_a_trip_that_was_not_confirmed_are_missed() -> None:
     ]
 
 
+def test_the_memory_of_a_short_run_is_not_judged() -> None:
+    results = made_up()
+    results["memory"] |= {"trips": 9_999, "samples": [[10 * n, 90_000 * n, 80_000] for n in range(100)]}
+    assert missed(results) == []
+
+
 def test_parts_that_were_not_run_are_left_out() -> None:
     results = {name: made_up()[name] for name in ("about", "in_flight")}
     assert [bar.text for bar in bars.judged(results)] == ["trips that were not confirmed"]
     assert set(tables.all_tables(results)) == {"run", "bars", "in-flight"}
+
+
+def test_parts_that_were_only_tried_out_are_named() -> None:
+    results = made_up()
+    assert "--quick" not in tables.all_tables(results)["run"]
+    for part in ("in_flight", "burst"):
+        results[part] |= {"is_quick": True}
+    assert tables.all_tables(results)["run"].endswith("too short to judge by: in flight, burst.")
 
 
 def test_the_page_has_a_place_for_every_table_and_keeps_the_rest() -> None:
