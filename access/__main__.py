@@ -6,13 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import asyncpg
 from pydantic import TypeAdapter, ValidationError
 
 from access import tokens
 from access.caller import Caller, Scope
 from domain.settings import settings
-from record.pool import Pool, open_pool
+from record.pool import AWAY, Pool, open_pool
 from wire.fields import Identifier
 
 DEFAULT_TENANT = "default"
@@ -122,7 +121,7 @@ def main() -> int:
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except AWAY as error:
         print(f"error: PostgreSQL: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1
     return 0

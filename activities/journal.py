@@ -9,14 +9,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 from temporalio import activity
 
 from activities.attempt import NotDone
 from domain.attempts import SENT_NOTHING, FailedAttempt
 from domain.partner import Partner, Verb
 from record import attempts
-from record.pool import Pool
+from record.pool import AWAY, Pool
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ class Journal:
             batch = list(itertools.islice(self._queue, BATCH))
             try:
                 await attempts.write(self._pool, batch)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except AWAY as error:
                 self._dropped += len(batch)
                 log.warning("failed attempts cannot be written: %s: %s", type(error).__name__, error)
             for _ in batch:

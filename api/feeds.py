@@ -12,7 +12,7 @@ import asyncpg
 from fastapi.sse import format_sse_event
 
 from record import events
-from record.pool import Pool
+from record.pool import AWAY, Pool
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ class Feeds:
             batch = list(itertools.islice(self._behind, FEEDS_A_QUERY))
             try:
                 await self._read(batch)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except AWAY as error:
                 log.warning("events not read, trying again: %s: %s", type(error).__name__, error)
                 await asyncio.sleep(RETRY_S)
                 self.look_at(None)

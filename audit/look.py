@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-import asyncpg
 from temporalio.client import Client
 
 from audit import temporal
@@ -17,7 +16,7 @@ from audit.partners import PartnerReader
 from audit.record import ReadTrips, collect
 from domain.partner import Partner
 from record import audit as record
-from record.pool import Pool, open_pool
+from record.pool import AWAY, Pool, open_pool
 
 POOL_SIZE = 2
 CONNECTIONS = 10
@@ -53,7 +52,7 @@ async def look(sources: Sources) -> Facts:
     """Read everything once. Raises AuditError where something does not answer."""
     try:
         return await _look(sources)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except AWAY as error:
         raise AuditError(f"the trips' record cannot be read: {error or type(error).__name__}") from error
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from domain.attempts import FailedAttempt
 from record import cursors
-from record.pool import CALL_TIMEOUT_S, Pool
+from record.pool import Pool, connected
 from wire.paging import Page
 from wire.paging import page as page_of
 
@@ -41,7 +41,7 @@ async def write(pool: Pool, entries: Sequence[Entry]) -> None:
 
     An attempt that is written already, as it was put off before, is brought up to date.
     """
-    async with pool.acquire(timeout=CALL_TIMEOUT_S) as connection:
+    async with connected(pool) as connection:
         await connection.executemany(_WRITE, [_row(entry) for entry in entries])
 
 
@@ -66,7 +66,8 @@ async def page(
 ) -> Page[FailedAttempt] | None:
     """At most `limit` attempts, oldest first; None where the tenant has no such trip. Raises CursorError."""
     after = _position(cursor)
-    rows = await pool.fetch(_PAGE, trip_id, tenant, *after, limit + 1)
+    async with connected(pool) as connection:
+        rows = await connection.fetch(_PAGE, trip_id, tenant, *after, limit + 1)
     if not rows:
         return None
     written = [row for row in rows if row["attempt_id"] is not None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from domain.trip import FINAL_STATUSES
-from record.pool import Pool
+from record.pool import Pool, connected
 
 PAGE = 50
 """At most so many events of a trip are read at once."""
@@ -36,12 +36,13 @@ class Standing:
 
 async def standing(pool: Pool, trip_id: str, tenant: str) -> Standing | None:
     """Where the trip stands, or None where the tenant has no such trip."""
-    row = await pool.fetchrow(
-        "select version, status = any($3) as has_ended from trips where trip_id = $1 and tenant = $2",
-        trip_id,
-        tenant,
-        _FINAL,
-    )
+    async with connected(pool) as connection:
+        row = await connection.fetchrow(
+            "select version, status = any($3) as has_ended from trips where trip_id = $1 and tenant = $2",
+            trip_id,
+            tenant,
+            _FINAL,
+        )
     return None if row is None else Standing(newest=row["version"], has_ended=row["has_ended"])
 
 
@@ -50,4 +51,5 @@ async def newer(pool: Pool, seen: Mapping[str, int]) -> list[asyncpg.Record]:
 
     Each has `trip_id`, `version`, `trip` as JSON text, and `is_final`, true of a trip's last event.
     """
-    return await pool.fetch(_NEWER, list(seen), list(seen.values()), _FINAL, PAGE)
+    async with connected(pool) as connection:
+        return await connection.fetch(_NEWER, list(seen), list(seen.values()), _FINAL, PAGE)

