@@ -102,7 +102,8 @@ async def carry_out(
 ) -> PartnerAnswer:
     """Make one call of the trip, retried as its patience says.
 
-    `locally` is entered while a local activity is at it, which is soon over; with None there is none.
+    `locally` is entered while a local activity is at it, which is soon over; with None there is none, and the
+    call is in the history before anything is sent.
     Raises CallFailed, and CancelledError where the awaiting task was cancelled.
     """
     name = activity_name(verb, partner)

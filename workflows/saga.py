@@ -61,6 +61,7 @@ class Saga:
         self._to_compensate: list[Partner] = []
         self._knows_what_was_sent = False
         self._remembers_all = True
+        self._marked_at: int | None = None
         self._operator_orders: dict[Partner, OperatorOrder] = {}
         self._hold_patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
 
@@ -91,7 +92,7 @@ class Saga:
         held = [step.name for step in self._progress.trip.steps if step.status is StepStatus.HELD]
         try:
             pivot = Partner.PAYMENT if Partner.PAYMENT in held else held[0]
-            await self._confirm(pivot, pivot=True)
+            await self._confirm(pivot, durably=True)
             await together(self._confirm(partner) for partner in held if partner is not pivot)
         except StepFailed as failed:
             return Ending(TripStatus.FAILED, failed.failure)
@@ -155,8 +156,17 @@ class Saga:
 
     def _take_mark(self, sending: Sending | None) -> None:
         self._knows_what_was_sent = True
+        # Not before its answer: a replay takes workflow tasks in which nothing happened for one.
+        self._marked_at = workflow.info().get_current_history_length()
         if sending is Sending.HAD_BEGUN:
             self._cover_all()
+
+    def _is_in_marked_task(self) -> bool:
+        """Whether a run that does not remember what is sent now would find a mark of it.
+
+        In a later workflow task it would find the mark in its history, as one of its own.
+        """
+        return workflow.info().get_current_history_length() == self._marked_at
 
     def _cover_all(self) -> None:
         """Something may have been sent that this run does not remember; a release of nothing is safe."""
@@ -176,7 +186,7 @@ class Saga:
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
         try:
             call = PartnerCall(key=self._trip_id, body=body, patience=self._hold_patience)
-            answer = await self._call(Verb.RESERVE, partner, call)
+            answer = await self._call(Verb.RESERVE, partner, call, durably=not self._is_in_marked_task())
         except CallFailed as failed:
             self._note_refusal(partner, failed.error)
             raise StepFailed(partner, failed.error) from failed
@@ -217,9 +227,9 @@ class Saga:
     def _amount(self, partner: Partner) -> int:
         return self._progress.step(partner).amount_minor or 0
 
-    async def _confirm(self, partner: Partner, *, pivot: bool = False) -> None:
+    async def _confirm(self, partner: Partner, *, durably: bool = False) -> None:
         try:
-            await self._see_through(Verb.CONFIRM, partner, pivot=pivot)
+            await self._see_through(Verb.CONFIRM, partner, durably=durably)
         except CallFailed as failed:
             self._progress.update_step(partner, status=StepStatus.FAILED, error=_shown(failed.error))
             raise StepFailed(partner, failed.error) from failed
@@ -229,13 +239,13 @@ class Saga:
         await self._see_through(Verb.RELEASE, partner)
         self._progress.update_step(partner, status=StepStatus.RELEASED)
 
-    async def _see_through(self, verb: Verb, partner: Partner, *, pivot: bool = False) -> None:
+    async def _see_through(self, verb: Verb, partner: Partner, *, durably: bool = False) -> None:
         """Call until it is through or settled by hand; only a refusal for good raises CallFailed."""
         patience, past_breaker = Patience.LIMITED, False
         try:
             while True:
                 given = PartnerCall(key=self._trip_id, patience=patience, past_breaker=past_breaker)
-                call = asyncio.create_task(self._call(verb, partner, given, pivot=pivot))
+                call = asyncio.create_task(self._call(verb, partner, given, durably=durably))
                 order = await self._done_or_ordered(partner, call)
                 if call.cancelled():
                     if order is not None and order.action == "resolve":
@@ -272,9 +282,9 @@ class Saga:
         return self._operator_orders.pop(partner, None)
 
     async def _call(
-        self, verb: Verb, partner: Partner, call: PartnerCall, *, pivot: bool = False
+        self, verb: Verb, partner: Partner, call: PartnerCall, *, durably: bool = False
     ) -> PartnerAnswer:
-        locally = None if pivot else self._progress.soon_more()
+        locally = None if durably else self._progress.soon_more()
         return await carry_out(verb, partner, call, self._summary(partner), locally)
 
     def _summary(self, partner: Partner) -> str:

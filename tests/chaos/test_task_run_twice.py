@@ -1,6 +1,7 @@
 """A workflow task that the server rejects and runs again, with a message that the first run did not know."""
 
 import asyncio
+import signal
 
 import asyncpg
 import pytest
@@ -8,6 +9,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from chaos.client import Client, Json
+from chaos.moments import FROZEN_MS
 from chaos.orders import whole_order
 from chaos.verdict import faults_of, final
 from domain.trip import Trip
@@ -67,17 +69,43 @@ async def test_what_a_lost_task_sent_is_undone_by_the_run_that_does_not_remember
     """The worker dies amid local activities, of which no history tells; the next run meets a cancel first."""
     faults = {"latency_ms": SLOWEST_MS, "count": 1, "verbs": ["PUT"]}
     await client.lab("PUT", "hotel", "/lab/faults", faults)
+    trip_id = await accepted(client)
+    await until(lambda: has_sent(client, trip_id, to="hotel", holding=["tour", "flight"]))
+    await cancel(client, trip_id)
+    client.target.kill("worker-1")
+    await assert_undone(client, trip_id)
+
+
+async def test_what_a_later_lost_task_sent_is_undone_too(client: Client) -> None:
+    """The flight's hold goes by an ordinary activity, and so the rest is held in another workflow task."""
+    await client.lab("PUT", "flight", "/lab/faults", {"error_rate": 1.0, "count": 1, "verbs": ["PUT"]})
+    faults = {"latency_ms": FROZEN_MS, "count": 1, "verbs": ["PUT"]}
+    await client.lab("PUT", "payment", "/lab/faults", faults)
+    trip_id = await accepted(client)
+    await until(lambda: has_sent(client, trip_id, to="payment", holding=["flight", "points"]))
+    await cancel(client, trip_id)
+    client.target.signal("worker-1", signal.SIGSTOP)  # so that it records nothing of what takes effect
+    await until(lambda: has_sent(client, trip_id, to="payment", holding=["payment"]))
+    client.target.kill("worker-1")
+    await assert_undone(client, trip_id)
+
+
+async def accepted(client: Client) -> str:
     _, trip = await client.call("POST", "/trips", json=whole_order())
-    trip_id = trip["trip_id"]
+    return str(trip["trip_id"])
 
-    async def held() -> bool:
-        known = [await client.reservation(partner, trip_id) for partner in ("tour", "flight")]
-        return known == ["held", "held"] and bool(await client.lab_calls("hotel", trip_id))
 
-    await until(held)
+async def has_sent(client: Client, trip_id: str, to: str, holding: list[str]) -> bool:
+    known = [await client.reservation(partner, trip_id) for partner in holding]
+    return set(known) == {"held"} and bool(await client.lab_calls(to, trip_id))
+
+
+async def cancel(client: Client, trip_id: str) -> None:
     temporal = await TemporalClient.connect(client.target.temporal, data_converter=pydantic_data_converter)
     await temporal.get_workflow_handle(trip_id).cancel()
-    client.target.kill("worker-1")
+
+
+async def assert_undone(client: Client, trip_id: str) -> None:
     ended = await final(client, trip_id, SETTLE_LIMIT_S)
     assert ended["status"] == "cancelled"
     assert await faults_of(client, ended, ("cancelled",)) == []
