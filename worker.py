@@ -35,6 +35,7 @@ from domain.partner import TASK_QUEUE, Partner
 from domain.settings import Settings, settings
 from domain.temporal import client_options
 from record.pool import open_pool
+from wire.garbage import collect_less_often
 from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
 from workflows.probe_partners import ProbePartners
@@ -108,6 +109,7 @@ async def run(config: Settings) -> None:
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         )
+        collect_less_often()
         async with worker:
             log.info("ready")
             await stop.wait()

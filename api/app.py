@@ -23,6 +23,7 @@ from api.starter import Starter
 from domain.settings import Settings
 from domain.temporal import client_options
 from record.pool import AWAY, open_pool
+from wire.garbage import collect_less_often
 from wire.problems import add_handlers, unavailable
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened(settings, stopping) as door:
             app.state.door = door
+            collect_less_often()
             yield
 
     app = FastAPI(

@@ -83,10 +83,12 @@ async def test_what_a_later_lost_task_sent_is_undone_too(client: Client) -> None
     await client.lab("PUT", "payment", "/lab/faults", faults)
     trip_id = await accepted(client)
     await until(lambda: has_sent(client, trip_id, to="payment", holding=["flight", "points"]))
-    await cancel(client, trip_id)
     client.target.signal("worker-1", signal.SIGSTOP)  # so that it records nothing of what takes effect
-    await until(lambda: has_sent(client, trip_id, to="payment", holding=["payment"]))
-    client.target.kill("worker-1")
+    try:
+        await cancel(client, trip_id)
+        await until(lambda: has_sent(client, trip_id, to="payment", holding=["payment"]))
+    finally:
+        client.target.kill("worker-1")
     await assert_undone(client, trip_id)
 
 
