@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.contest.bars import Bar
-from bench.growth.breaker_off import OFF, ON
+from bench.growth import breaker_off, telemetry_off
 from bench.growth.figures import Estimate, percentile_ratio, slope, swapped_ratio
 from bench.growth.growth import MANY_BEHIND, NONE_BEHIND, PARTS
 from bench.growth.memory import PROCESSES
 
 MOST_P99 = 1.25
-MOST_CPU = 1.02
+MOST_BREAKER_CPU = 1.02
+MOST_TELEMETRY_CPU = 1.03
 MEMORY_TRIPS = 10_000
 """A shorter run is all warm-up: pools fill, caches grow to their bounds."""
 
@@ -30,9 +31,17 @@ def behind_p99(results: Results) -> Estimate:
 
 def breaker_cpu(results: Results) -> Estimate:
     """CPU a trip with closed breakers, beside that with none."""
-    phases = results["breaker"]["phases"]
-    closed, none = ([one["cpu_ms_own"] for one in phases[name]] for name in (ON, OFF))
-    return swapped_ratio(closed, none)
+    return _cpu_beside(results["breaker"], breaker_off.ON, breaker_off.OFF)
+
+
+def telemetry_cpu(results: Results) -> Estimate:
+    """CPU a trip with telemetry read every second, beside that with none read."""
+    return _cpu_beside(results["telemetry"], telemetry_off.ON, telemetry_off.OFF)
+
+
+def _cpu_beside(part: Mapping[str, Any], with_it: str, without: str) -> Estimate:
+    ours, theirs = ([one["cpu_ms_own"] for one in part["phases"][name]] for name in (with_it, without))
+    return swapped_ratio(ours, theirs)
 
 
 def memory_growth(results: Results) -> dict[str, Estimate]:
@@ -61,7 +70,12 @@ def _behind(results: Results) -> list[Bar]:
 
 
 def _breaker(results: Results) -> list[Bar]:
-    return [Bar("CPU a trip with closed breakers, beside none", breaker_cpu(results).value, MOST_CPU)]
+    return [Bar("CPU a trip with closed breakers, beside none", breaker_cpu(results).value, MOST_BREAKER_CPU)]
+
+
+def _telemetry(results: Results) -> list[Bar]:
+    text = "CPU a trip with telemetry read every second, beside none read"
+    return [Bar(text, telemetry_cpu(results).value, MOST_TELEMETRY_CPU)]
 
 
 def _memory(results: Results) -> list[Bar]:
@@ -76,5 +90,6 @@ def _memory(results: Results) -> list[Bar]:
 _BARS: dict[str, Callable[[Results], list[Bar]]] = {
     "behind": _behind,
     "breaker": _breaker,
+    "telemetry": _telemetry,
     "memory": _memory,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.contest.contest import machine
 from bench.contest.ground import Stage, fresh_ground
-from bench.growth import breaker_off, burst, memory
+from bench.growth import breaker_off, burst, memory, telemetry_off
 from bench.growth.fill import fill_all
 from bench.growth.phases import Rounds, alternate, phase, say, side_by_side, warm_up
 from bench.growth.stages import with_workers
@@ -18,7 +18,7 @@ NONE_BEHIND, MANY_BEHIND = "none", "many"
 
 SATURATED = Rounds(rounds=3, in_flight=30, seconds=8.0)
 BEHIND = Rounds(rounds=8, in_flight=2, seconds=15.0)
-BREAKER = Rounds(rounds=20, in_flight=5, seconds=7.0)
+SWITCHED = Rounds(rounds=20, in_flight=5, seconds=7.0)
 
 Results = dict[str, Any]
 
@@ -35,7 +35,7 @@ class Plan:
     workers: tuple[int, ...] = (1, 2, 4)
     saturated: Rounds = SATURATED
     behind: Rounds = BEHIND
-    breaker: Rounds = BREAKER
+    switched: Rounds = SWITCHED
     burst: int = 5000
     trips: int = 1000
     is_quick: bool = False
@@ -47,7 +47,7 @@ QUICK = Plan(
     workers=(1, 2),
     saturated=Rounds(rounds=1, in_flight=10, seconds=2.0),
     behind=Rounds(rounds=2, in_flight=4, seconds=2.0),
-    breaker=Rounds(rounds=4, in_flight=4, seconds=2.0),
+    switched=Rounds(rounds=4, in_flight=4, seconds=2.0),
     burst=100,
     trips=100,
     is_quick=True,
@@ -107,7 +107,11 @@ async def _workers(stop: asyncio.Event, plan: Plan) -> Results:
 
 
 async def _breaker(stop: asyncio.Event, plan: Plan) -> Results:
-    return await breaker_off.measured(stop, plan.breaker)
+    return await breaker_off.measured(stop, plan.switched)
+
+
+async def _telemetry(stop: asyncio.Event, plan: Plan) -> Results:
+    return await telemetry_off.measured(stop, plan.switched)
 
 
 async def _memory(stop: asyncio.Event, plan: Plan) -> Results:
@@ -123,6 +127,7 @@ PARTS: dict[str, Callable[[asyncio.Event, Plan], Coroutine[Any, Any, Results]]] 
     "behind": _behind,
     "workers": _workers,
     "breaker": _breaker,
+    "telemetry": _telemetry,
     "memory": _memory,
     "burst": _burst,
 }

@@ -8,7 +8,7 @@ import psutil
 
 from bench.contest.ground import Ground, Stage, fresh_ground
 from bench.contest.load import Load, count
-from bench.growth.booking import booking
+from bench.growth.booking import booking, short_order
 from bench.growth.phases import new_load
 
 IN_FLIGHT = 10
@@ -24,7 +24,7 @@ async def measured(stop: asyncio.Event, trips: int) -> dict[str, Any]:
     """
     async with fresh_ground(stop, Stage) as ground:
         load = new_load()
-        booked = asyncio.create_task(count(booking(ground), load, trips, IN_FLIGHT))
+        booked = asyncio.create_task(count(booking(ground, short_order), load, trips, IN_FLIGHT))
         samples = await _sampled(ground, load, booked, max(1, trips // MOST_SAMPLES))
         await booked
     return {"trips": trips, "in_flight": IN_FLIGHT, "samples": samples, "wrong": load.wrong}

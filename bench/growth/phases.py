@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -20,6 +21,8 @@ Phase = dict[str, Any]
 """Figures by name, and `latencies_ms` of the trips that began when the first quarter was over."""
 
 Pair = tuple[Ground, Ground]
+
+Switch = Callable[[Ground, bool], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,27 @@ async def alternate(grounds: dict[str, Ground], plan: Rounds) -> dict[str, Any]:
             wrong += amiss
             say(f"round {number + 1}", name, figures)
     return {"in_flight": plan.in_flight, "phases": phases, "wrong": wrong}
+
+
+async def exchanged(grounds: Pair, names: tuple[str, str], plan: Rounds, switch: Switch) -> dict[str, Any]:
+    """`phases` of a system with something and one without it, by `names`, and what went `wrong`.
+
+    The two run side by side and exchange it between rounds, so that what one system has over the other
+    cancels out. `switch` puts it in or takes it out.
+    """
+    found: dict[str, Any] = {"in_flight": plan.in_flight, "phases": {name: [] for name in names}, "wrong": []}
+    for ground in grounds:
+        await warm_up(ground)
+    for number in range(plan.rounds):
+        sides = grounds if number % 2 == 0 else (grounds[1], grounds[0])
+        for ground, is_in in zip(sides, (True, False), strict=True):
+            await switch(ground, is_in)
+        phases, wrong = await side_by_side(sides, plan)
+        found["wrong"] += wrong
+        for name, figures in zip(names, phases, strict=True):
+            found["phases"][name].append(figures)
+            say(f"round {number + 1}", name, figures)
+    return found
 
 
 def say(what: str, name: str, figures: Phase) -> None:

@@ -5,8 +5,15 @@ from typing import Any
 
 from bench.contest.figures import spread
 from bench.contest.tables import Column, bar_table, figure_table, table
-from bench.growth.bars import Results, behind_p99, breaker_cpu, judged, memory_growth
-from bench.growth.breaker_off import OFF, ON
+from bench.growth import breaker_off, telemetry_off
+from bench.growth.bars import (
+    Results,
+    behind_p99,
+    breaker_cpu,
+    judged,
+    memory_growth,
+    telemetry_cpu,
+)
 from bench.growth.figures import Estimate
 from bench.growth.growth import MANY_BEHIND, NONE_BEHIND, PARTS
 
@@ -71,12 +78,17 @@ def _workers(part: Mapping[str, Any], _: Results) -> dict[str, str]:
 
 
 def _breaker(part: Mapping[str, Any], results: Results) -> dict[str, str]:
-    rows = {name: spread(map(_numbers, part["phases"][name])) for name in (ON, OFF)}
-    found = figure_table(rows, CPU)
-    rounds = len(part["phases"][ON])
-    return {
-        "breaker": f"{found}\n\nCPU a trip, beside none, {rounds} rounds: {_ratio(breaker_cpu(results))}."
-    }
+    return {"breaker": _switched(part, breaker_off.ON, breaker_off.OFF, breaker_cpu(results))}
+
+
+def _telemetry(part: Mapping[str, Any], results: Results) -> dict[str, str]:
+    return {"telemetry": _switched(part, telemetry_off.ON, telemetry_off.OFF, telemetry_cpu(results))}
+
+
+def _switched(part: Mapping[str, Any], with_it: str, without: str, ratio: Estimate) -> str:
+    rows = {name: spread(map(_numbers, part["phases"][name])) for name in (with_it, without)}
+    rounds = len(part["phases"][with_it])
+    return f"{figure_table(rows, CPU)}\n\nCPU a trip, beside none, {rounds} rounds: {_ratio(ratio)}."
 
 
 def _memory(part: Mapping[str, Any], results: Results) -> dict[str, str]:
@@ -138,6 +150,7 @@ _TABLES: dict[str, Callable[[Mapping[str, Any], Results], dict[str, str]]] = {
     "behind": _behind,
     "workers": _workers,
     "breaker": _breaker,
+    "telemetry": _telemetry,
     "memory": _memory,
     "burst": _burst,
 }

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.contest.tables import filled
-from bench.growth import bars, pictures, tables
-from bench.growth.breaker_off import OFF, ON
+from bench.growth import bars, breaker_off, pictures, tables, telemetry_off
 from bench.growth.figures import percentile_ratio, slope, swapped_ratio
 from bench.growth.growth import MANY_BEHIND, NONE_BEHIND
 from tests.conftest import ROOT
@@ -72,6 +71,10 @@ def phase(**changes: float) -> dict[str, Any]:
     return dict.fromkeys(names, 50.0) | {"latencies_ms": [40.0, 50.0, 60.0]} | changes
 
 
+def switched(with_it: str, without: str, cpu_ms: float) -> dict[str, Any]:
+    return {"phases": {with_it: [phase(cpu_ms_own=cpu_ms)] * 4, without: [phase()] * 4}}
+
+
 def made_up() -> dict[str, Any]:
     """Results that are just as good as they have to be."""
     many = phase() | {"latencies_ms": [50.0, 60.0, 75.0]}
@@ -82,7 +85,8 @@ def made_up() -> dict[str, Any]:
         "in_flight": measured | {"phases": {"1": [phase()], "10": [phase()]}},
         "behind": measured | {"finished": 100_000, "phases": behind, "side_by_side": behind},
         "workers": measured | {"phases": {"1": [phase()], "2": [phase()]}},
-        "breaker": measured | {"phases": {ON: [phase(cpu_ms_own=51.0)] * 4, OFF: [phase()] * 4}},
+        "breaker": measured | switched(breaker_off.ON, breaker_off.OFF, 51.0),
+        "telemetry": measured | switched(telemetry_off.ON, telemetry_off.OFF, 51.5),
         "memory": measured
         | {"trips": 10_000, "samples": [[100 * n, 90_000 + 19.99 * n, 80_000] for n in range(100)]},
         "burst": measured
@@ -115,10 +119,22 @@ def test_a_longer_tail_is_missed() -> None:
     assert missed(results) == ["p99 with 100,000 finished trips behind, beside p99 with none"]
 
 
-def test_a_costly_breaker_is_missed() -> None:
+@pytest.mark.parametrize(
+    ("part", "with_it", "too_much", "missing"),
+    [
+        ("breaker", breaker_off.ON, 51.1, "CPU a trip with closed breakers, beside none"),
+        (
+            "telemetry",
+            telemetry_off.ON,
+            51.6,
+            "CPU a trip with telemetry read every second, beside none read",
+        ),
+    ],
+)
+def test_what_costs_too_much_is_missed(part: str, with_it: str, too_much: float, missing: str) -> None:
     results = made_up()
-    results["breaker"]["phases"][ON] = [phase(cpu_ms_own=51.1)] * 4
-    assert missed(results) == ["CPU a trip with closed breakers, beside none"]
+    results[part]["phases"][with_it] = [phase(cpu_ms_own=too_much)] * 4
+    assert missed(results) == [missing]
 
 
 def test_a_leak_and_a_trip_that_was_not_confirmed_are_missed() -> None:

@@ -1,0 +1,66 @@
+"""What telemetry costs a trip: the front door's and Temporal's figures, read every second or not at all.
+
+A trip itself writes no telemetry: by default it is made when somebody asks for it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from bench.contest.ground import Ground, Stage, fresh_ground
+from bench.growth.phases import Rounds, exchanged
+
+ON, OFF = "scraped every second", "not scraped"
+EVERY_S = 1.0
+"""Prometheus asks every minute unless it is told otherwise, and every fifteen seconds in its own example."""
+
+
+class _Scrapers:
+    """Those of the systems that are scraped just now, by the address of the front door."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def switch(self, ground: Ground, is_in: bool) -> None:
+        """Begin to scrape a system, or end it."""
+        if task := self._tasks.pop(ground.api, None):
+            task.cancel()
+            await asyncio.wait([task])
+        if is_in:
+            self._tasks[ground.api] = asyncio.create_task(_scrape(ground))
+
+    async def end(self) -> None:
+        """Scrape none any more. Raises what ended a scraper early."""
+        for task in self._tasks.values():
+            if task.done():
+                task.result()
+            task.cancel()
+
+
+async def measured(stop: asyncio.Event, plan: Rounds) -> dict[str, Any]:
+    """`phases` with and without, round by round, and what went `wrong`."""
+    async with (
+        fresh_ground(stop, Stage) as one,
+        fresh_ground(stop, Stage) as other,
+        _scrapers() as scrapers,
+    ):
+        return await exchanged((one, other), (ON, OFF), plan, scrapers.switch)
+
+
+@contextlib.asynccontextmanager
+async def _scrapers() -> AsyncIterator[_Scrapers]:
+    scrapers = _Scrapers()
+    try:
+        yield scrapers
+    finally:
+        await scrapers.end()
+
+
+async def _scrape(ground: Ground) -> None:
+    while True:
+        for url in (f"{ground.api}/metrics", ground.temporal_metrics):
+            async with ground.http.get(url) as answer:
+                answer.raise_for_status()
+                await answer.read()
+        await asyncio.sleep(EVERY_S)
