@@ -150,7 +150,7 @@ class Supervisor:
             limit=LINE_LIMIT,
         )
         self._children[part.name] = child
-        self._pid_file(part.name).write_text(f"{child.pid}\n")
+        self._note_pid(part.name, child.pid)
         return child
 
     async def _watch(self, part: Part, child: Process) -> None:
@@ -195,6 +195,13 @@ class Supervisor:
             _signal(child, signal.SIGKILL)
             await child.wait()
         self._children.pop(name, None)
+
+    def _note_pid(self, name: str, pid: int) -> None:
+        """Whoever reads the file finds a whole number in it, or no file."""
+        path = self._pid_file(name)
+        new = path.with_suffix(".new")
+        new.write_text(f"{pid}\n")
+        new.replace(path)
 
     def _pid_file(self, name: str) -> Path:
         return self._run_dir / f"{name}.pid"

@@ -198,9 +198,6 @@ class System:
         command += ["--log-level", "error", "--ui-disable-news-fetch"]
         # How far ahead the server reads its timers; a shorter retry delay lasts that long.
         command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"']
-        # How often a second the server looks for changes to write to its list of workflows (20 if not set).
-        # What a workflow's end has overtaken by then is not written any more.
-        command += ["--dynamic-config-value", "history.visibilityProcessorMaxPollRPS=2"]
         if self.ports.temporal_metrics_port:
             command += ["--metrics-port", str(self.ports.temporal_metrics_port)]
         for name in SEARCH_ATTRIBUTES:
