@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -106,6 +107,8 @@ async def run(config: Settings) -> None:
             ],
             # What the sandbox guards against is shown by the tests, which replay every history in it.
             workflow_runner=UnsandboxedWorkflowRunner(),
+            # Runs workflows on the worker's own loop; a thread for each step cost more than many a step.
+            debug_mode=True,
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         )
@@ -119,6 +122,8 @@ async def run(config: Settings) -> None:
 def main() -> None:
     """Entry point of the process."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # Of the SDK's core, whose work is short: with one a core they woke each other up for every message.
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
     uvloop.run(run(settings()))
 
 

@@ -21,6 +21,7 @@ from partners.gate import demand_token
 from partners.lab import Lab, add_lab, with_faults
 from partners.service import B, PartnerService
 from partners.store import Store
+from wire.garbage import collect_less_often
 from wire.limits import limit_body
 
 log = logging.getLogger("partners")
@@ -87,7 +88,9 @@ def _server(app: ASGIApp, config: PartnerConfig) -> uvicorn.Server:
 async def serve(service: PartnerService[Any], config: PartnerConfig) -> None:
     """Serve the partner until a signal ends it."""
     async with opened(service, config) as (store, audit):
-        await _server(_application(service, store, audit, config), config).serve()
+        server = _server(_application(service, store, audit, config), config)
+        collect_less_often()
+        await server.serve()
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

@@ -213,11 +213,11 @@ class HotelStore:
         await self._nights.update_many({"_id": {"$in": stay["nights"]}}, moved, session=session)
 
     async def _confirm(self, key: str, session: AsyncClientSession) -> Reservation:
-        known = await self._find(key, session)
-        if known is None or known["status"] != Status.HELD:
-            return confirmed(reservation(known) if known else None)
-        await self._stays.update_one({"_id": key}, CONFIRM, session=session)
-        found = await self._read(key, session)
+        held = {"_id": key, "status": Status.HELD}
+        changed = await self._stays.update_one(held, CONFIRM, session=session)
+        found = await self._find(key, session)
+        if found is None or not changed.matched_count:
+            return confirmed(reservation(found) if found else None)
         if found["confirmed_at"] >= found["expires_at"]:
             raise Refused(Code.EXPIRED, "this hold was not confirmed in time")
         await self._move(found, "held", "confirmed", session)
