@@ -44,6 +44,10 @@ from workflows.probe_partners import ProbePartners
 log = logging.getLogger("worker")
 
 DRAIN_S = 6.0
+WORKFLOW_TASKS = 24
+"""Trips that a worker moves on at once; the others wait at Temporal, where they cost nothing. More at once
+made the partners slow, so that calls fell over to ordinary activities and the trips cost more still."""
+
 CONNECT_ATTEMPTS = 120
 CONNECT_PAUSE_S = 0.5
 
@@ -109,6 +113,7 @@ async def run(config: Settings) -> None:
             workflow_runner=UnsandboxedWorkflowRunner(),
             # Runs workflows on the worker's own loop; a thread for each step cost more than many a step.
             debug_mode=True,
+            max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         )
