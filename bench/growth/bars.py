@@ -35,7 +35,7 @@ def breaker_cpu(results: Results) -> Estimate:
 
 
 def telemetry_cpu(results: Results) -> Estimate:
-    """CPU a trip with telemetry read every second, beside that with none read."""
+    """CPU a trip with telemetry read every few seconds, beside that with none read."""
     return _cpu_beside(results["telemetry"], telemetry_off.ON, telemetry_off.OFF)
 
 
@@ -74,7 +74,7 @@ def _breaker(results: Results) -> list[Bar]:
 
 
 def _telemetry(results: Results) -> list[Bar]:
-    text = "CPU a trip with telemetry read every second, beside none read"
+    text = "CPU a trip with telemetry read every few seconds, beside none read"
     return [Bar(text, telemetry_cpu(results).value, MOST_TELEMETRY_CPU)]
 
 

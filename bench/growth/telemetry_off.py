@@ -1,4 +1,4 @@
-"""What telemetry costs a trip: the front door's and Temporal's figures, read every second or not at all.
+"""What telemetry costs a trip: the front door's and Temporal's figures, read every few seconds or not at all.
 
 A trip itself writes no telemetry: by default it is made when somebody asks for it.
 """
@@ -11,9 +11,10 @@ from typing import Any
 from bench.contest.ground import Ground, Stage, fresh_ground
 from bench.growth.phases import Rounds, exchanged
 
-ON, OFF = "scraped every second", "not scraped"
-EVERY_S = 1.0
+EVERY_S = 5.0
 """Prometheus asks every minute unless it is told otherwise, and every fifteen seconds in its own example."""
+
+ON, OFF = f"scraped every {EVERY_S:g} s", "not scraped"
 
 
 class _Scrapers:

@@ -127,7 +127,7 @@ def test_a_longer_tail_is_missed() -> None:
             "telemetry",
             telemetry_off.ON,
             51.6,
-            "CPU a trip with telemetry read every second, beside none read",
+            "CPU a trip with telemetry read every few seconds, beside none read",
         ),
     ],
 )
