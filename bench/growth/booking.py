@@ -21,7 +21,7 @@ def patient_order() -> Json:
 
 
 def short_order() -> Json:
-    """The same without hotel and tour: what fifty thousand of them take is half an hour."""
+    """The same without hotel and tour, of which a long run has more in the same time."""
     return {name: part for name, part in patient_order().items() if name not in ("hotel", "tour")}
 
 

@@ -24,19 +24,24 @@ class _Scrapers:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def switch(self, ground: Ground, is_in: bool) -> None:
-        """Begin to scrape a system, or end it."""
+        """Begin to scrape a system, or end it. Raises what ended its scraper early."""
         if task := self._tasks.pop(ground.api, None):
-            task.cancel()
-            await asyncio.wait([task])
+            await _ended(task)
         if is_in:
             self._tasks[ground.api] = asyncio.create_task(_scrape(ground))
 
     async def end(self) -> None:
         """Scrape none any more. Raises what ended a scraper early."""
         for task in self._tasks.values():
-            if task.done():
-                task.result()
-            task.cancel()
+            await _ended(task)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End a scraper. Raises what ended it before, for then it was not there to be measured."""
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 async def measured(stop: asyncio.Event, plan: Rounds) -> dict[str, Any]:
