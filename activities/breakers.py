@@ -16,6 +16,7 @@ from domain.attempts import AttemptOutcome
 from domain.pacing import Pace
 from domain.partner import BreakerCheck, BreakerFinding, CallError, Partner, Sending, Verb
 from domain.settings import Settings
+from domain.trip import Barring
 from record import sending
 from record.pool import Pool
 
@@ -59,8 +60,8 @@ class BreakerChecks:
         return BreakerFinding(open_at=None)
 
     @activity.defn
-    async def bar_sending(self, trip_id: str) -> Sending:
-        """Whether sending had begun; where it had not, it never will."""
+    async def bar_sending(self, trip_id: str) -> Barring:
+        """How far the trip had come in sending; it goes no further, unless its capture is decided."""
         return await sending.bar(self._pool, trip_id)
 
     async def _check_at_once(self, check: BreakerCheck) -> BreakerFinding:
@@ -71,7 +72,7 @@ class BreakerChecks:
             return BreakerFinding(open_at=None, sending=await sending.begin(self._pool, check.trip_id))
         if check.wait:
             return BreakerFinding(open_at=found[0])
-        return self._kept_out(found[0], await sending.bar(self._pool, check.trip_id))
+        return self._kept_out(found[0], (await sending.bar(self._pool, check.trip_id)).sending)
 
     def _kept_out(self, partner: Partner, barred: Sending | None = None) -> BreakerFinding:
         """The finding that ends the trip: no further attempt follows."""

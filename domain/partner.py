@@ -112,6 +112,11 @@ class Sending(StrEnum):
     BEGINS = "begins"
     HAD_BEGUN = "had_begun"
     BARRED = "barred"
+    """Nothing was sent, nor will be."""
+    UNDONE = "undone"
+    """Calls were sent, and nothing more will be but releases."""
+    CAPTURES = "captures"
+    """The capture is decided: the trip is seen through."""
 
 
 class BreakerFinding(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from domain.partner import Partner
+from domain.partner import Partner, Sending
 from wire.fields import WHOLE, Body, Count, Day, Identifier
 
 MAX_NIGHTS = 60
@@ -227,6 +227,13 @@ class Trip(BaseModel):
             if step.name is partner:
                 return step
         raise KeyError(partner)
+
+
+class Barring(BaseModel):
+    """How far a trip had come that is to send nothing more: `trip` where its capture is decided."""
+
+    sending: Sending
+    trip: Trip | None = None
 
 
 class Booking(BaseModel):

@@ -1,33 +1,73 @@
-"""Whether a trip has begun to send: a mark in its row that is made once, and outlives a task that is lost.
+"""How far a trip has come in sending: marks in its row, each made once, which outlive a task that is lost.
 
 A workflow task that is lost runs again and knows nothing of what it sent. What it finds here decides whether
-its compensation must cover partners that it does not remember, and the same mark keeps a run that was only
-slow from sending after another has settled that nothing was sent.
+its compensation must cover partners that it does not remember, and whether there may be one at all: of a run
+that decides the capture and one that is to undo the trip, the row lets one win. The same marks keep a run
+that was only slow from sending after another has settled that nothing was sent.
 """
 
 from domain.partner import Sending
+from domain.trip import Barring, Trip
+from record import trips
 from record.pool import Pool, connected
 
-_BEGUN, _BARRED = "begun", "barred"
-_MARK = """
-    update trips set sending = $2::sending, started_at = coalesce(started_at, now())
-    where trip_id = $1 and sending is null returning true
-    """
+_BEGUN, _CAPTURES = "begun", "captures"
+_STANDS = {
+    _BEGUN: Sending.HAD_BEGUN,
+    "barred": Sending.BARRED,
+    "undone": Sending.UNDONE,
+    _CAPTURES: Sending.CAPTURES,
+}
 
 
 async def begin(pool: Pool, trip_id: str) -> Sending:
     """Leave to send, for the first time or again, unless it was barred."""
-    return await _marked(pool, trip_id, _BEGUN, otherwise=Sending.BEGINS)
-
-
-async def bar(pool: Pool, trip_id: str) -> Sending:
-    """See to it that nothing is ever sent; too late where sending had begun."""
-    return await _marked(pool, trip_id, _BARRED, otherwise=Sending.BARRED)
-
-
-async def _marked(pool: Pool, trip_id: str, mark: str, otherwise: Sending) -> Sending:
     async with connected(pool) as connection:
-        if await connection.fetchval(_MARK, trip_id, mark):
-            return otherwise
-        found = await connection.fetchval("select sending::text from trips where trip_id = $1", trip_id)
-    return Sending.BARRED if found == _BARRED else Sending.HAD_BEGUN
+        if await connection.fetchval(
+            """
+            update trips set sending = 'begun', started_at = coalesce(started_at, now())
+            where trip_id = $1 and sending is null returning true
+            """,
+            trip_id,
+        ):
+            return Sending.BEGINS
+    return _STANDS[await _standing(pool, trip_id) or _BEGUN]
+
+
+async def bar(pool: Pool, trip_id: str) -> Barring:
+    """See to it that nothing more is sent but releases, and whether anything was; too late where captured."""
+    async with connected(pool) as connection:
+        found = await connection.fetch(
+            """
+            update trips set started_at = coalesce(started_at, now()), sending = case
+                when sending is null then 'barred'
+                when sending = 'begun' then 'undone'
+                else sending end
+            where trip_id = $1 returning sending::text, trip
+            """,
+            trip_id,
+        )
+    if not found:
+        return Barring(sending=Sending.UNDONE)
+    stands = _STANDS[found[0]["sending"]]
+    return Barring(sending=stands, trip=found[0]["trip"] if stands is Sending.CAPTURES else None)
+
+
+async def decide_capture(pool: Pool, trip: Trip, version: int) -> bool:
+    """Write the trip, held in full, and that it is captured; False where that was barred.
+
+    Raises LookupError where the trip has no row, which then cannot be what decides.
+    """
+    if await trips.save(pool, trip, version, captures=True):
+        return True
+    if (standing := await _standing(pool, trip.trip_id)) is None:
+        raise LookupError(trip.trip_id)
+    return standing == _CAPTURES
+
+
+async def _standing(pool: Pool, trip_id: str) -> str | None:
+    async with connected(pool) as connection:
+        found: str | None = await connection.fetchval(
+            "select sending::text from trips where trip_id = $1", trip_id
+        )
+    return found

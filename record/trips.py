@@ -91,18 +91,21 @@ async def known_key(pool: Pool, accepted: Accepted) -> KnownKey | None:
     return KnownKey(row["trip"], row["body_hash"]) if row else None
 
 
-async def save(pool: Pool, trip: Trip, version: int) -> None:
-    """Write the trip as the workflow knows it, and the event of this change.
+async def save(pool: Pool, trip: Trip, version: int, *, captures: bool = False) -> bool:
+    """Write the trip as the workflow knows it, and the event of this change; whether it was written.
 
-    One that is older, or after a final one, does nothing.
+    One that is older, or after a final one, does nothing. With `captures` the mark that the capture is
+    decided is written with it, and nothing where that was barred.
     """
     async with connected(pool) as connection:
-        await connection.execute(
+        done = await connection.execute(
             """
             with saved as (
                 update trips set trip = $2, status = $3, version = $4, updated_at = $5,
-                                 started_at = coalesce(started_at, $5)
+                                 started_at = coalesce(started_at, $5),
+                                 sending = case when $8 then 'captures' else sending end
                 where trip_id = $1 and version < $4 and status <> all($6::text[])
+                    and (sending in ('begun', 'captures') or not $8)
                 returning trip_id),
             logged as (
                 insert into trip_events (trip_id, version, trip) select trip_id, $4, $2 from saved)
@@ -115,7 +118,9 @@ async def save(pool: Pool, trip: Trip, version: int) -> None:
             trip.updated_at,
             _FINAL,
             CHANGES,
+            captures,
         )
+    return done != "SELECT 0"
 
 
 async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.progress import Progress
-from workflows.saga import Ending, Saga, SendingBarred, StepFailed
+from workflows.saga import AlreadySettled, Ending, Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end
 
 with workflow.unsafe.imports_passed_through():
@@ -31,13 +31,17 @@ class BookTrip:
         self._saga = Saga(booking.trip_id, booking.order, self._progress)
         self._cancel_asked = False
         self._capture_decided = False
+        self._is_settled = False
 
     @workflow.run
     async def run(self, booking: Booking) -> Trip:  # noqa: ARG002 - read by __init__
         saving = asyncio.create_task(self._progress.keep_saved())
         ending = await self._hold()
+        if ending is not None and await to_the_end(self._saga.is_captured()):
+            self._capture_decided, ending = True, None
+        self._is_settled = True
         if ending is None:
-            ending = await to_the_end(self._saga.confirm_all())
+            ending = await self._confirm()
         if ending is not None:
             await to_the_end(self._saga.compensate(ending))
         await to_the_end(_finished(saving))
@@ -52,6 +56,8 @@ class BookTrip:
     async def cancel(self) -> None:
         """Undo the trip; refused with `already_final` once capture is decided."""
         self._cancel_asked = True
+        await workflow.wait_condition(lambda: self._is_settled)
+        self._may_cancel()
 
     @cancel.validator
     def _may_cancel(self) -> None:
@@ -83,6 +89,12 @@ class BookTrip:
         self._capture_decided = ending is None
         return ending
 
+    async def _confirm(self) -> Ending | None:
+        try:
+            return await to_the_end(self._saga.confirm_all())
+        except AlreadySettled as settled:
+            return self._ending_of(settled)
+
     async def _stopped_before(self, holding: asyncio.Task[None]) -> Ending | None:
         def is_stopped() -> bool:
             return holding.done() or self._cancel_asked
@@ -90,8 +102,9 @@ class BookTrip:
         try:
             # A timer starts to run when the workflow task ends, and local activities go on until then.
             await workflow.wait_condition(lambda: is_stopped() or not self._progress.is_soon_more)
-            left = self._deadline - workflow.now()
-            await workflow.wait_condition(is_stopped, timeout=max(left, timedelta(milliseconds=1)))
+            if not is_stopped():
+                left = self._deadline - workflow.now()
+                await workflow.wait_condition(is_stopped, timeout=max(left, timedelta(milliseconds=1)))
         except TimeoutError:
             return self._too_late()
         except asyncio.CancelledError:
@@ -101,7 +114,7 @@ class BookTrip:
     def _ending_of(self, error: BaseException) -> Ending:
         if isinstance(error, StepFailed):
             return Ending(TripStatus.FAILED, error.failure)
-        if isinstance(error, SendingBarred):  # by a cancel or at the deadline: nothing else bars it
+        if isinstance(error, AlreadySettled):  # by a cancel or at the deadline: nothing else bars it
             return self._too_late() if workflow.now() >= self._deadline else CANCELLED
         raise error
 

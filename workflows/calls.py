@@ -25,11 +25,11 @@ with workflow.unsafe.imports_passed_through():
         PartnerAnswer,
         PartnerCall,
         Patience,
-        Sending,
         Verb,
         activity_name,
     )
     from domain.settings import settings
+    from domain.trip import Barring
 
 T = TypeVar("T")
 
@@ -45,14 +45,13 @@ ONCE = RetryPolicy(maximum_attempts=1)
 
 @dataclass(frozen=True)
 class CallPolicy:
-    """`attempt_s` limits one attempt of an ordinary activity; `local` has a local one go before it.
+    """`attempt_s` limits one attempt of an ordinary activity.
 
     `first_retry_s` and `longest_retry_s` bound the server's own delays: the activity names each delay itself
     and counts its attempts, and the server's serve where it could not, as when its worker was lost.
     """
 
     attempt_s: float
-    local: bool = True
     first_retry_s: float = settings().retry_base_s
     longest_retry_s: float = max(settings().retry_cap_s, settings().retry_base_s)
 
@@ -63,8 +62,7 @@ CALLS: dict[str, CallPolicy] = {
     "reserve_flight": CallPolicy(attempt_s=5),
     "reserve_points": CallPolicy(attempt_s=5),
     "reserve_payment": CallPolicy(attempt_s=10),
-    # The capture: scheduling it makes all that led to it durable, and undoing impossible.
-    "confirm_payment": CallPolicy(attempt_s=10, local=False),
+    "confirm_payment": CallPolicy(attempt_s=10),
     "confirm_hotel": CallPolicy(attempt_s=5),
     "confirm_tour": CallPolicy(attempt_s=5),
     "confirm_flight": CallPolicy(attempt_s=5),
@@ -108,7 +106,7 @@ async def carry_out(
     """
     name = activity_name(verb, partner)
     policy = CALLS[name]
-    if locally and policy.local and call.patience is not Patience.ENDLESS and not call.past_breaker:
+    if locally and call.patience is not Patience.ENDLESS and not call.past_breaker:
         try:
             with locally:
                 return await _local(name, call, summary)
@@ -161,8 +159,8 @@ async def check_breaker_at_once(check: BreakerCheck, summary: str) -> BreakerFin
     return await _by_the_record(CHECK_BREAKER, check, BreakerFinding, summary)
 
 
-async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
-    """The first of the partners whose breaker is open, or None; with `wait`, None once all let calls in."""
+async def check_breaker(check: BreakerCheck, summary: str) -> BreakerFinding:
+    """The first of the partners whose breaker is open, if any; with `wait`, once all let calls in."""
     try:
         finding: BreakerFinding = await workflow.execute_activity(
             CHECK_BREAKER,
@@ -175,12 +173,24 @@ async def check_breaker(check: BreakerCheck, summary: str) -> Partner | None:
     except FailureError as error:
         _raise_if_cancelled(error)
         raise
-    return finding.open_at
+    return finding
 
 
-async def bar_sending(trip_id: str) -> bool:
-    """Whether it is certain that nothing was sent for the trip, nor ever will be."""
-    return await _by_the_record(BAR_SENDING, trip_id, Sending) is Sending.BARRED
+async def bar_sending_at_once(trip_id: str) -> Barring | None:
+    """See to it that no run sends more for the trip, and what any did; None where the record is away."""
+    return await _by_the_record(BAR_SENDING, trip_id, Barring)
+
+
+async def bar_sending(trip_id: str) -> Barring:
+    """As `bar_sending_at_once`, once the record is there, and with what led to it in the history."""
+    barring: Barring = await workflow.execute_activity(
+        BAR_SENDING,
+        trip_id,
+        result_type=Barring,
+        start_to_close_timeout=timedelta(seconds=_CHECK_S),
+        retry_policy=_retry_policy(CallPolicy(_CHECK_S)),
+    )
+    return barring
 
 
 async def _by_the_record(name: str, given: object, answer: type[T], summary: str | None = None) -> T | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from workflows.saving import save_durably, save_trip
+from workflows.saving import decide_capture, save_durably, save_trip
 
 with workflow.unsafe.imports_passed_through():
     from domain.partner import Partner, Verb
@@ -42,6 +42,7 @@ class Progress:
         self._saves = 0
         self._soon_more = 0
         self._searchable = False
+        self._is_captured = False
 
     def step(self, partner: Partner) -> Step:
         """The step of `partner`, to read; changes go through `update_step`."""
@@ -103,11 +104,20 @@ class Progress:
         """Write the record, its latest state each time, until a final one is written."""
         status = self.trip.status
         while status not in FINAL_STATUSES:
-            for _ in range(2):  # those woken at the same moment go first, and may have more
-                await workflow.wait_condition(lambda: self._unsaved and not self.is_soon_more)
+            await self._to_be_saved()
             self._unsaved = False
             status = self.trip.status
             await save_trip(self.trip, self._next_version())
+
+    async def _to_be_saved(self) -> None:
+        def is_due() -> bool:
+            return self._unsaved and not self.is_soon_more
+
+        while True:
+            await workflow.wait_condition(is_due)
+            await workflow.wait_condition(lambda: True)  # what else woke up goes first, and may have more
+            if is_due():
+                return
 
     @contextlib.contextmanager
     def soon_more(self) -> Iterator[None]:
@@ -129,11 +139,28 @@ class Progress:
         if not await save_durably(self.trip, self._next_version()):
             self._unsaved = True
 
+    async def decide_capture(self) -> bool | None:
+        """Have the record say that the trip is captured, which holds for every run of this workflow task.
+
+        False where it says that it is not to be, None where it is away.
+        """
+        with self.soon_more():
+            self._unsaved, self._is_captured = False, True
+            decided = await decide_capture(self.trip, self._next_version())
+            self._unsaved = self._unsaved or not decided
+        return decided
+
+    def adopt(self, trip: Trip) -> None:
+        """Go on from what another run of the same workflow task had reached, which was captured."""
+        self.trip, self._is_captured = trip, True
+        self._touch()
+
     def _next_version(self) -> int:
         # A workflow task that runs again may go another way: what it writes must still count as newer,
-        # and the history is longer then.
+        # and the history is longer then. But nothing is newer than a capture that it does not know of.
         self._saves += 1
-        return (workflow.info().get_current_history_length() << 20) + self._saves
+        length = workflow.info().get_current_history_length()
+        return (self._is_captured << 50) + (length << 20) + self._saves
 
     def _show_status(self, partner: Partner | None = None) -> None:
         """To the record, and what is not as usual to Temporal's search too."""

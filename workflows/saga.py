@@ -7,7 +7,14 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from workflows.calls import CallFailed, bar_sending, carry_out, check_breaker, check_breaker_at_once
+from workflows.calls import (
+    CallFailed,
+    bar_sending,
+    bar_sending_at_once,
+    carry_out,
+    check_breaker,
+    check_breaker_at_once,
+)
 from workflows.progress import Progress
 from workflows.tasks import cancelled, together
 
@@ -28,6 +35,9 @@ with workflow.unsafe.imports_passed_through():
 
 SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
 ORDERLY = timedelta(seconds=3)
+SETTLED = (Sending.BARRED, Sending.UNDONE, Sending.CAPTURES)
+FIRST_TASK_EVENTS = 3
+"""The workflow's start, its first task's scheduling and start; a run that was lost adds to them."""
 COMPENSATION_ORDER = ((Partner.PAYMENT,), (Partner.POINTS,), tuple(reversed(SIDE_BY_SIDE)))
 
 
@@ -47,8 +57,8 @@ class StepFailed(Exception):
         self.failure = Failure(step=partner, code=error.code, message=error.message)
 
 
-class SendingBarred(Exception):
-    """Another run of the same workflow task has settled that nothing is sent for this trip."""
+class AlreadySettled(Exception):
+    """Another run of the same workflow task has settled that the trip is undone, or that it is captured."""
 
 
 class Saga:
@@ -61,6 +71,7 @@ class Saga:
         self._to_compensate: list[Partner] = []
         self._knows_what_was_sent = False
         self._remembers_all = True
+        self._is_alone = False  # no other run of this workflow task sends, nor may one stand still that will
         self._marked_at: int | None = None
         self._operator_orders: dict[Partner, OperatorOrder] = {}
         self._hold_patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
@@ -73,7 +84,7 @@ class Saga:
     async def hold_all(self) -> None:
         """Hold hotel, tour and flight side by side, then points, then the payment of what is left.
 
-        Raises StepFailed; what was sent until then is left to `compensate`.
+        Raises StepFailed and AlreadySettled; what was sent until then is left to `compensate`.
         """
         await self._begin()
         stays = [partner for partner in SIDE_BY_SIDE if partner in self._order.partners()]
@@ -88,21 +99,34 @@ class Saga:
         """Capture the payment, the pivot, then confirm the rest side by side.
 
         Returns None when all is confirmed, or the ending where a confirmation was refused for good.
+        Raises AlreadySettled where the trip is undone.
         """
+        decided = await self._decide_capture()
         held = [step.name for step in self._progress.trip.steps if step.status is StepStatus.HELD]
+        pivot = [partner for partner in held if partner is Partner.PAYMENT] or held[:1]
         try:
-            pivot = Partner.PAYMENT if Partner.PAYMENT in held else held[0]
-            await self._confirm(pivot, durably=True)
-            await together(self._confirm(partner) for partner in held if partner is not pivot)
+            await together(self._confirm(partner, durably=not decided) for partner in pivot)
+            await together(self._confirm(partner) for partner in held if partner not in pivot)
         except StepFailed as failed:
             return Ending(TripStatus.FAILED, failed.failure)
         self._progress.enter(TripStatus.CONFIRMED)
         return None
 
+    async def is_captured(self) -> bool:
+        """Whether another run of this workflow task has decided the capture; else none ever will."""
+        if self._is_alone:
+            return False
+        barring = None if self._knows_what_was_sent else await bar_sending_at_once(self._trip_id)
+        if barring is None:
+            barring = await bar_sending(self._trip_id)
+        self._take_mark(barring.sending)
+        if barring.trip is None:
+            return False
+        self._progress.adopt(barring.trip)
+        return True
+
     async def compensate(self, ending: Ending) -> None:
         """Release all that was sent, last first; one that is stuck holds up none of the others."""
-        if not self._knows_what_was_sent and not await bar_sending(self._trip_id):
-            self._cover_all()
         self._progress.enter(TripStatus.COMPENSATING, ending.failure)
         if self._to_compensate:
             # A hold that is repeated after its release is refused, which must not become another reason.
@@ -140,15 +164,15 @@ class Saga:
         while (finding := await self._check_at_once(check, summary)) and finding.open_at and wait:
             await check_breaker(check, summary)
         if finding is None:
-            self._cover_all()  # the history has to be the mark
-            open_at = await check_breaker(check, summary)
+            self._take_history_for_mark()
+            finding = await check_breaker(check, summary)
         else:
             self._take_mark(finding.sending)
-            open_at = finding.open_at
-        if open_at is not None:
-            raise self._kept_out(open_at)
-        if finding is not None and finding.sending is Sending.BARRED:
-            raise SendingBarred
+            self._marked_at = workflow.info().get_current_history_length()
+        if finding.open_at is not None and finding.sending is not Sending.CAPTURES:
+            raise self._kept_out(finding.open_at)
+        if finding.sending in SETTLED:
+            raise AlreadySettled
 
     async def _check_at_once(self, check: BreakerCheck, summary: str) -> BreakerFinding | None:
         with self._progress.soon_more():
@@ -156,10 +180,22 @@ class Saga:
 
     def _take_mark(self, sending: Sending | None) -> None:
         self._knows_what_was_sent = True
-        # Not before its answer: a replay takes workflow tasks in which nothing happened for one.
-        self._marked_at = workflow.info().get_current_history_length()
-        if sending is Sending.HAD_BEGUN:
+        if sending is Sending.BEGINS:
+            self._is_alone = self._is_first_run()
+        elif sending is Sending.BARRED:
+            self._is_alone = True
+        else:
             self._cover_all()
+
+    def _take_history_for_mark(self) -> None:
+        self._knows_what_was_sent = True
+        self._is_alone = self._is_first_run()
+        if not self._is_alone:
+            self._cover_all()
+
+    def _is_first_run(self) -> bool:
+        # Asked after an activity's answer: a replay takes workflow tasks in which nothing happened for one.
+        return workflow.info().get_current_history_length() == FIRST_TASK_EVENTS
 
     def _is_in_marked_task(self) -> bool:
         """Whether a run that does not remember what is sent now would find a mark of it.
@@ -170,7 +206,6 @@ class Saga:
 
     def _cover_all(self) -> None:
         """Something may have been sent that this run does not remember; a release of nothing is safe."""
-        self._knows_what_was_sent = True
         self._remembers_all = False
         self._to_compensate = self._order.partners()
 
@@ -226,6 +261,15 @@ class Saga:
 
     def _amount(self, partner: Partner) -> int:
         return self._progress.step(partner).amount_minor or 0
+
+    async def _decide_capture(self) -> bool:
+        """Whether the record decides it, for all runs of this task; else the history that schedules it."""
+        if not self._is_in_marked_task():
+            return False
+        decided = await self._progress.decide_capture()
+        if decided is False:
+            raise AlreadySettled
+        return bool(decided)
 
     async def _confirm(self, partner: Partner, *, durably: bool = False) -> None:
         try:

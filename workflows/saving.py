@@ -1,6 +1,7 @@
 """How a trip's record is written: by a local activity where that is safe, else by an ordinary one."""
 
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -12,20 +13,22 @@ with workflow.unsafe.imports_passed_through():
     from domain.trip import Trip, TripStatus
 
 SAVE_TRIP = "save_trip"
+DECIDE_CAPTURE = "decide_capture"
 
+_AWAY = object()
 _LOCALLY_S = 0.3
 _ATTEMPT_S = 6.0
 _BRIEFLY_S = 1.0
 _MAY_STILL_CHANGE = frozenset({TripStatus.FAILED, TripStatus.CANCELLED})
 """A final status is never overwritten, and a workflow task that is lost runs again, perhaps with other
 messages, and may end otherwise. These two are therefore written by an ordinary activity: scheduling it makes
-all that led to it durable. `confirmed` is what every partner has answered by then, after the capture: no run
-can find otherwise."""
+all that led to it durable. `confirmed` is what every partner has answered by then, after the capture was
+decided for every run: none can find otherwise."""
 
 
 async def save_trip(trip: Trip, version: int) -> None:
     """Write the trip's record, however long it takes."""
-    if trip.status not in _MAY_STILL_CHANGE and await _saved_locally(trip, version):
+    if trip.status not in _MAY_STILL_CHANGE and await _locally(SAVE_TRIP, trip, version) is not _AWAY:
         return
     await workflow.execute_activity(
         SAVE_TRIP,
@@ -53,10 +56,20 @@ async def save_durably(trip: Trip, version: int) -> bool:
     return True
 
 
-async def _saved_locally(trip: Trip, version: int) -> bool:
+async def decide_capture(trip: Trip, version: int) -> bool | None:
+    """Write the record, and in it that the trip is captured.
+
+    False where that was barred, None where the record is away.
+    """
+    decided = await _locally(DECIDE_CAPTURE, trip, version)
+    return None if decided is _AWAY else bool(decided)
+
+
+async def _locally(name: str, trip: Trip, version: int) -> Any:
+    """What the local activity answers, or _AWAY."""
     try:
-        await workflow.execute_local_activity(
-            SAVE_TRIP,
+        return await workflow.execute_local_activity(
+            name,
             args=[trip, version],
             summary=trip.status.value,
             schedule_to_close_timeout=timedelta(seconds=_LOCALLY_S),
@@ -65,5 +78,4 @@ async def _saved_locally(trip: Trip, version: int) -> bool:
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        return False
-    return True
+        return _AWAY

@@ -19,9 +19,9 @@ def new_key() -> str:
     return f"t-{secrets.token_hex(8)}"
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for `condition`, for 15 s at most."""
-    for _ in range(150):
+async def until(condition: Callable[[], Awaitable[bool]], within_s: int = 15) -> None:
+    """Wait for `condition`, for `within_s` seconds at most."""
+    for _ in range(within_s * 10):
         if await condition():
             return
         await asyncio.sleep(0.1)
