@@ -28,6 +28,7 @@ from activities.breakers import BreakerChecks, HealthProbes
 from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
+from activities.shared import Shared
 from activities.trips import TripRecord
 from breaker.configured import breaker_policy
 from breaker.view import Breakers
@@ -97,14 +98,14 @@ async def run(config: Settings) -> None:
         client = await connect()
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
-        paces = {partner: Pace() for partner in Partner}
+        shared = Shared(breakers, {partner: Pace() for partner in Partner}, pool, journal)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
             workflows=[BookTrip, ProbePartners, AuditStores],
             activities=[
-                *PartnerCalls(config, session, breakers, paces, journal).activities(),
-                *BreakerChecks(breakers, paces, pool, journal).activities(),
+                *PartnerCalls(config, session, shared).activities(),
+                *BreakerChecks(shared).activities(),
                 *HealthProbes(config, session, pool).activities(),
                 *TripRecord(pool).activities(),
                 *Auditor(config).activities(),

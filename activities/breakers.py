@@ -1,19 +1,17 @@
 """What a trip asks of the breakers before its first call, and what the health probe tells them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
 from temporalio import activity
 
 from activities.attempt import Attempt, current_attempt, gives_up, unavailable, waits, waits_for_breaker
-from activities.journal import Journal
+from activities.shared import Shared
 from breaker.configured import breaker_policy
 from breaker.store import Store
-from breaker.view import Breakers
 from domain.attempts import AttemptOutcome
-from domain.pacing import Pace
 from domain.partner import BreakerCheck, BreakerFinding, CallError, Partner, Sending, Verb
 from domain.settings import Settings
 from domain.trip import Barring
@@ -26,13 +24,11 @@ HEALTH_TIMEOUT_S = 3.0
 class BreakerChecks:
     """What a trip asks before its first call, and where it may not make one."""
 
-    def __init__(
-        self, breakers: Breakers, paces: Mapping[Partner, Pace], pool: Pool, journal: Journal
-    ) -> None:
-        self._breakers = breakers
-        self._paces = paces
-        self._pool = pool
-        self._journal = journal
+    def __init__(self, shared: Shared) -> None:
+        self._breakers = shared.breakers
+        self._paces = shared.paces
+        self._pool = shared.pool
+        self._journal = shared.journal
 
     def activities(self) -> list[Callable[..., Any]]:
         """Both activities."""

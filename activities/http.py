@@ -9,7 +9,8 @@ import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from domain.backoff import parse_retry_after
-from domain.partner import FINAL_CODES, PARTNER_UNAVAILABLE, Partner, PartnerCall, Reservation, Verb
+from domain.calls import PartnerCall
+from domain.partner import FINAL_CODES, PARTNER_UNAVAILABLE, Partner, Reservation, Verb
 from domain.settings import Settings
 
 _REQUESTS = {

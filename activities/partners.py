@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -22,28 +22,31 @@ from activities.attempt import (
     waits_for_breaker,
 )
 from activities.http import PartnerHttp, Refused, Unanswered
-from activities.journal import Journal
+from activities.shared import Shared
 from breaker.permit import BreakerOpen, Permit
 from breaker.policy import Outcome
-from breaker.view import Breakers
 from domain.attempts import AttemptOutcome
 from domain.backoff import keyed_delay
 from domain.budget import RetryBudget
-from domain.pacing import Pace
+from domain.calls import CaptureDecision, PartnerCall
 from domain.partner import (
+    UNDONE,
     CallError,
     Partner,
     PartnerAnswer,
-    PartnerCall,
     Patience,
     Reservation,
     Verb,
     activity_name,
 )
 from domain.settings import Settings
+from record import sending
+from record.pool import AWAY
 
 _REPORTING_S = 0.5
 """Kept back of an attempt's time limit, so that the activity can say itself what went wrong."""
+
+_DECIDING_S = 0.3
 
 _NEWEST_WEIGHT = 0.2
 """Of a call's duration in the running mean of its partner's."""
@@ -58,15 +61,14 @@ class PartnerCalls:
         self,
         settings: Settings,
         session: aiohttp.ClientSession,
-        breakers: Breakers,
-        paces: Mapping[Partner, Pace],
-        journal: Journal,
+        shared: Shared,
     ) -> None:
         self._settings = settings
-        self._journal = journal
         self._http = PartnerHttp(session, settings)
-        self._breakers = breakers
-        self._paces = paces
+        self._breakers = shared.breakers
+        self._paces = shared.paces
+        self._pool = shared.pool
+        self._journal = shared.journal
         self._budgets = {partner: RetryBudget(settings.retry_budget()) for partner in Partner}
         self._takes_s = dict.fromkeys(Partner, 0.0)
 
@@ -87,6 +89,8 @@ class PartnerCalls:
         self._check_is_for_local(partner, attempt)
         # Only a worker that was lost with its last attempt leaves one more than there may be.
         self._check_attempts(partner, call, attempt.number - 1, "no answer")
+        if call.decision is not None:
+            await self._decide(partner, call.decision)
         permit = await self._let_in(verb, partner, call, attempt)
         try:
             reservation = await self._watched(permit, verb, partner, call)
@@ -111,6 +115,17 @@ class PartnerCalls:
         """A local activity does only what is quickly done: its workflow hears of nothing else meanwhile."""
         if activity.info().is_local and self._takes_s[partner] >= self._settings.local_attempt_s / 2:
             raise not_locally(unavailable(partner, "too slow for a local activity", attempt.number - 1))
+
+    async def _decide(self, partner: Partner, decision: CaptureDecision) -> None:
+        """Have the record say that the trip is captured. Where it is away, the workflow's history has to."""
+        try:
+            async with asyncio.timeout(_DECIDING_S):
+                if await sending.decide_capture(self._pool, decision):
+                    return
+        except (*AWAY, LookupError) as error:
+            raise not_locally(unavailable(partner, "the record is away", attempts=0)) from error
+        undone = CallError(code=UNDONE, message="another run undoes the trip", attempts=0, final=True)
+        raise gives_up(undone, AttemptOutcome.KEPT_OUT)
 
     def _check_attempts(self, partner: Partner, call: PartnerCall, made: int, message: str) -> None:
         if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:

@@ -63,20 +63,6 @@ class Patience(StrEnum):
     """Never gives up."""
 
 
-class PartnerCall(BaseModel):
-    """What a call activity is given. `key` is the trip's id, so that every attempt is safe to repeat.
-
-    `made` is how many attempts a local activity has made before. `past_breaker` lets the first attempt
-    through an open breaker, by an operator's word.
-    """
-
-    key: str
-    body: dict[str, object] | None = None
-    patience: Patience = Patience.LIMITED
-    made: int = 0
-    past_breaker: bool = False
-
-
 class PartnerAnswer(BaseModel):
     """What a call activity gives back: the reservation, and how many attempts it took."""
 
@@ -131,6 +117,8 @@ class BreakerFinding(BaseModel):
 
 PARTNER_UNAVAILABLE = "partner_unavailable"
 DEADLINE_EXCEEDED = "deadline_exceeded"
+UNDONE = "undone"
+"""What a capture ends with that may not be sent, since another run of its workflow task undoes the trip."""
 
 FINAL_CODES: dict[Verb, frozenset[str]] = {
     Verb.RESERVE: frozenset({"sold_out", "not_found", "declined", "insufficient_points", "closed"}),

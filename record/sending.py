@@ -6,8 +6,9 @@ that decides the capture and one that is to undo the trip, the row lets one win.
 that was only slow from sending after another has settled that nothing was sent.
 """
 
+from domain.calls import CaptureDecision
 from domain.partner import Sending
-from domain.trip import Barring, Trip
+from domain.trip import Barring
 from record import trips
 from record.pool import Pool, connected
 
@@ -53,15 +54,16 @@ async def bar(pool: Pool, trip_id: str) -> Barring:
     return Barring(sending=stands, trip=found[0]["trip"] if stands is Sending.CAPTURES else None)
 
 
-async def decide_capture(pool: Pool, trip: Trip, version: int) -> bool:
+async def decide_capture(pool: Pool, decision: CaptureDecision) -> bool:
     """Write the trip, held in full, and that it is captured; False where that was barred.
 
     Raises LookupError where the trip has no row, which then cannot be what decides.
     """
-    if await trips.save(pool, trip, version, captures=True):
+    trip_id = decision.trip.trip_id
+    if await trips.save(pool, decision.trip, decision.version, captures=True):
         return True
-    if (standing := await _standing(pool, trip.trip_id)) is None:
-        raise LookupError(trip.trip_id)
+    if (standing := await _standing(pool, trip_id)) is None:
+        raise LookupError(trip_id)
     return standing == _CAPTURES
 
 

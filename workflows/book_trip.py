@@ -6,8 +6,9 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from workflows.calls import AlreadySettled
 from workflows.progress import Progress
-from workflows.saga import AlreadySettled, Ending, Saga, StepFailed
+from workflows.saga import Ending, Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end
 
 with workflow.unsafe.imports_passed_through():

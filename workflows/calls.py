@@ -16,14 +16,15 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from domain.calls import PartnerCall
     from domain.partner import (
         PARTNER_UNAVAILABLE,
+        UNDONE,
         BreakerCheck,
         BreakerFinding,
         CallError,
         Partner,
         PartnerAnswer,
-        PartnerCall,
         Patience,
         Verb,
         activity_name,
@@ -83,6 +84,10 @@ class CallFailed(Exception):
         self.error = error
 
 
+class AlreadySettled(Exception):
+    """Another run of the same workflow task has settled that the trip is undone, or that it is captured."""
+
+
 class _ToBeRetried(Exception):
     """A local activity did not succeed, and an ordinary one may."""
 
@@ -101,8 +106,9 @@ async def carry_out(
     """Make one call of the trip, retried as its patience says.
 
     `locally` is entered while a local activity is at it, which is soon over; with None there is none, and the
-    call is in the history before anything is sent.
-    Raises CallFailed, and CancelledError where the awaiting task was cancelled.
+    call is in the history before anything is sent, which decides a capture.
+    Raises CallFailed, AlreadySettled where the record bars a capture, and CancelledError where the awaiting
+    task was cancelled.
     """
     name = activity_name(verb, partner)
     policy = CALLS[name]
@@ -111,7 +117,7 @@ async def carry_out(
             with locally:
                 return await _local(name, call, summary)
         except _ToBeRetried as missed:
-            call = call.model_copy(update={"made": missed.error.attempts})
+            call = call.model_copy(update={"made": missed.error.attempts, "decision": None})
             delay_s = missed.error.retry_in_s
         if delay_s:
             await workflow.sleep(timedelta(seconds=delay_s), summary=f"{name} again")
@@ -132,7 +138,8 @@ async def _local(name: str, call: PartnerCall, summary: str) -> PartnerAnswer:
     except FailureError as error:
         _raise_if_cancelled(error)
         if _is_given_up(error):
-            raise CallFailed(_reason(error, call)) from error
+            reason = _reason(error, call)
+            raise AlreadySettled if reason.code == UNDONE else CallFailed(reason) from error
         raise _ToBeRetried(_reason(error, call)) from error
     return answer
 

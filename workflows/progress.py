@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from workflows.saving import decide_capture, save_durably, save_trip
+from workflows.saving import save_durably, save_trip
 
 with workflow.unsafe.imports_passed_through():
+    from domain.calls import CaptureDecision
     from domain.partner import Partner, Verb
     from domain.trip import (
         FINAL_STATUSES,
@@ -139,16 +140,10 @@ class Progress:
         if not await save_durably(self.trip, self._next_version()):
             self._unsaved = True
 
-    async def decide_capture(self) -> bool | None:
-        """Have the record say that the trip is captured, which holds for every run of this workflow task.
-
-        False where it says that it is not to be, None where it is away.
-        """
-        with self.soon_more():
-            self._unsaved, self._is_captured = False, True
-            decided = await decide_capture(self.trip, self._next_version())
-            self._unsaved = self._unsaved or not decided
-        return decided
+    def decide_capture(self) -> CaptureDecision:
+        """The trip is captured: what the record is to say of it, which need not be saved as well."""
+        self._unsaved, self._is_captured = False, True
+        return CaptureDecision(trip=self.trip, version=self._next_version())
 
     def adopt(self, trip: Trip) -> None:
         """Go on from what another run of the same workflow task had reached, which was captured."""

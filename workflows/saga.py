@@ -8,6 +8,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows.calls import (
+    AlreadySettled,
     CallFailed,
     bar_sending,
     bar_sending_at_once,
@@ -19,6 +20,7 @@ from workflows.progress import Progress
 from workflows.tasks import cancelled, together
 
 with workflow.unsafe.imports_passed_through():
+    from domain.calls import CaptureDecision, PartnerCall
     from domain.partner import (
         PARTNER_UNAVAILABLE,
         BreakerCheck,
@@ -26,12 +28,18 @@ with workflow.unsafe.imports_passed_through():
         CallError,
         Partner,
         PartnerAnswer,
-        PartnerCall,
         Patience,
         Sending,
         Verb,
     )
-    from domain.trip import Failure, OperatorOrder, StepError, StepStatus, TripOrder, TripStatus
+    from domain.trip import (
+        Failure,
+        OperatorOrder,
+        StepError,
+        StepStatus,
+        TripOrder,
+        TripStatus,
+    )
 
 SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
 ORDERLY = timedelta(seconds=3)
@@ -55,10 +63,6 @@ class StepFailed(Exception):
     def __init__(self, partner: Partner, error: CallError) -> None:
         super().__init__(error.message)
         self.failure = Failure(step=partner, code=error.code, message=error.message)
-
-
-class AlreadySettled(Exception):
-    """Another run of the same workflow task has settled that the trip is undone, or that it is captured."""
 
 
 class Saga:
@@ -101,11 +105,10 @@ class Saga:
         Returns None when all is confirmed, or the ending where a confirmation was refused for good.
         Raises AlreadySettled where the trip is undone.
         """
-        decided = await self._decide_capture()
         held = [step.name for step in self._progress.trip.steps if step.status is StepStatus.HELD]
         pivot = [partner for partner in held if partner is Partner.PAYMENT] or held[:1]
         try:
-            await together(self._confirm(partner, durably=not decided) for partner in pivot)
+            await together(self._confirm(partner, is_pivot=True) for partner in pivot)
             await together(self._confirm(partner) for partner in held if partner not in pivot)
         except StepFailed as failed:
             return Ending(TripStatus.FAILED, failed.failure)
@@ -221,7 +224,7 @@ class Saga:
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
         try:
             call = PartnerCall(key=self._trip_id, body=body, patience=self._hold_patience)
-            answer = await self._call(Verb.RESERVE, partner, call, durably=not self._is_in_marked_task())
+            answer = await self._call(Verb.RESERVE, partner, call, not self._is_in_marked_task())
         except CallFailed as failed:
             self._note_refusal(partner, failed.error)
             raise StepFailed(partner, failed.error) from failed
@@ -262,18 +265,12 @@ class Saga:
     def _amount(self, partner: Partner) -> int:
         return self._progress.step(partner).amount_minor or 0
 
-    async def _decide_capture(self) -> bool:
-        """Whether the record decides it, for all runs of this task; else the history that schedules it."""
-        if not self._is_in_marked_task():
-            return False
-        decided = await self._progress.decide_capture()
-        if decided is False:
-            raise AlreadySettled
-        return bool(decided)
-
-    async def _confirm(self, partner: Partner, *, durably: bool = False) -> None:
+    async def _confirm(self, partner: Partner, *, is_pivot: bool = False) -> None:
+        decision = self._progress.decide_capture() if is_pivot and self._is_in_marked_task() else None
+        # Where no mark decides it for other runs, the history does that schedules it.
+        durably = is_pivot and decision is None
         try:
-            await self._see_through(Verb.CONFIRM, partner, durably=durably)
+            await self._see_through(Verb.CONFIRM, partner, durably=durably, decision=decision)
         except CallFailed as failed:
             self._progress.update_step(partner, status=StepStatus.FAILED, error=_shown(failed.error))
             raise StepFailed(partner, failed.error) from failed
@@ -283,13 +280,22 @@ class Saga:
         await self._see_through(Verb.RELEASE, partner)
         self._progress.update_step(partner, status=StepStatus.RELEASED)
 
-    async def _see_through(self, verb: Verb, partner: Partner, *, durably: bool = False) -> None:
+    async def _see_through(
+        self,
+        verb: Verb,
+        partner: Partner,
+        *,
+        durably: bool = False,
+        decision: CaptureDecision | None = None,
+    ) -> None:
         """Call until it is through or settled by hand; only a refusal for good raises CallFailed."""
         patience, past_breaker = Patience.LIMITED, False
         try:
             while True:
-                given = PartnerCall(key=self._trip_id, patience=patience, past_breaker=past_breaker)
-                call = asyncio.create_task(self._call(verb, partner, given, durably=durably))
+                given = PartnerCall(
+                    key=self._trip_id, patience=patience, past_breaker=past_breaker, decision=decision
+                )
+                call = asyncio.create_task(self._call(verb, partner, given, durably))
                 order = await self._done_or_ordered(partner, call)
                 if call.cancelled():
                     if order is not None and order.action == "resolve":
@@ -326,7 +332,11 @@ class Saga:
         return self._operator_orders.pop(partner, None)
 
     async def _call(
-        self, verb: Verb, partner: Partner, call: PartnerCall, *, durably: bool = False
+        self,
+        verb: Verb,
+        partner: Partner,
+        call: PartnerCall,
+        durably: bool,
     ) -> PartnerAnswer:
         locally = None if durably else self._progress.soon_more()
         return await carry_out(verb, partner, call, self._summary(partner), locally)

@@ -1,7 +1,6 @@
 """How a trip's record is written: by a local activity where that is safe, else by an ordinary one."""
 
 from datetime import timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -13,9 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.trip import Trip, TripStatus
 
 SAVE_TRIP = "save_trip"
-DECIDE_CAPTURE = "decide_capture"
 
-_AWAY = object()
 _LOCALLY_S = 0.3
 _ATTEMPT_S = 6.0
 _BRIEFLY_S = 1.0
@@ -28,7 +25,7 @@ decided for every run: none can find otherwise."""
 
 async def save_trip(trip: Trip, version: int) -> None:
     """Write the trip's record, however long it takes."""
-    if trip.status not in _MAY_STILL_CHANGE and await _locally(SAVE_TRIP, trip, version) is not _AWAY:
+    if trip.status not in _MAY_STILL_CHANGE and await _saved_locally(trip, version):
         return
     await workflow.execute_activity(
         SAVE_TRIP,
@@ -56,20 +53,10 @@ async def save_durably(trip: Trip, version: int) -> bool:
     return True
 
 
-async def decide_capture(trip: Trip, version: int) -> bool | None:
-    """Write the record, and in it that the trip is captured.
-
-    False where that was barred, None where the record is away.
-    """
-    decided = await _locally(DECIDE_CAPTURE, trip, version)
-    return None if decided is _AWAY else bool(decided)
-
-
-async def _locally(name: str, trip: Trip, version: int) -> Any:
-    """What the local activity answers, or _AWAY."""
+async def _saved_locally(trip: Trip, version: int) -> bool:
     try:
-        return await workflow.execute_local_activity(
-            name,
+        await workflow.execute_local_activity(
+            SAVE_TRIP,
             args=[trip, version],
             summary=trip.status.value,
             schedule_to_close_timeout=timedelta(seconds=_LOCALLY_S),
@@ -78,4 +65,5 @@ async def _locally(name: str, trip: Trip, version: int) -> Any:
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        return _AWAY
+        return False
+    return True

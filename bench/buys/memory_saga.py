@@ -11,7 +11,8 @@ from breaker.permit import BreakerOpen, Permit
 from breaker.policy import Outcome
 from breaker.view import Breakers
 from domain.backoff import keyed_delay
-from domain.partner import Partner, PartnerCall, Patience, Reservation, Verb
+from domain.calls import PartnerCall
+from domain.partner import Partner, Patience, Reservation, Verb
 from domain.settings import Settings
 from domain.trip import TripOrder
 

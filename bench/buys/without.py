@@ -10,7 +10,8 @@ from uuid import uuid4
 import worker
 from activities.http import PartnerHttp
 from bench.buys.verdict import BETWEEN
-from domain.partner import Partner, PartnerAnswer, PartnerCall, Reservation, Verb
+from domain.calls import PartnerCall
+from domain.partner import Partner, PartnerAnswer, Reservation, Verb
 from workflows.saga import Ending, Saga
 
 _send = PartnerHttp.send

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
+from domain.calls import CaptureDecision
 from domain.partner import Partner, Sending
 from domain.trip import Links, Step, StepStatus, Total, Trip, TripStatus
 from record import sending, trips
@@ -65,7 +66,7 @@ async def test_where_it_was_barred_it_never_begins(pool: Pool, trip_id: str) -> 
     for _ in range(2):
         assert (await sending.bar(pool, trip_id)).sending is Sending.BARRED
         assert await sending.begin(pool, trip_id) is Sending.BARRED
-    assert await sending.decide_capture(pool, held(trip_id), FIRST) is False
+    assert await sending.decide_capture(pool, CaptureDecision(trip=held(trip_id), version=FIRST)) is False
 
 
 async def test_where_it_was_barred_after_it_began_nothing_is_captured(pool: Pool, trip_id: str) -> None:
@@ -74,7 +75,7 @@ async def test_where_it_was_barred_after_it_began_nothing_is_captured(pool: Pool
         barring = await sending.bar(pool, trip_id)
         assert (barring.sending, barring.trip) == (Sending.UNDONE, None)
         assert await sending.begin(pool, trip_id) is Sending.UNDONE
-    assert await sending.decide_capture(pool, held(trip_id), FIRST) is False
+    assert await sending.decide_capture(pool, CaptureDecision(trip=held(trip_id), version=FIRST)) is False
     assert await pool.fetchval("select trip::text from trips where trip_id = $1", trip_id) == "{}"
 
 
@@ -84,19 +85,21 @@ async def test_a_capture_that_is_decided_is_told_to_who_would_undo_the_trip(
 ) -> None:
     await sending.begin(pool, trip_id)
     trip = held(trip_id)
-    assert await sending.decide_capture(pool, trip, FIRST)
+    assert await sending.decide_capture(pool, CaptureDecision(trip=trip, version=FIRST))
     if final:  # the run that was lost got as far as the end
         trip = held(trip_id, TripStatus.CONFIRMED)
         assert await trips.save(pool, trip, LATER)
     barring = await sending.bar(pool, trip_id)
     assert (barring.sending, barring.trip) == (Sending.CAPTURES, trip)
     assert await sending.begin(pool, trip_id) is Sending.CAPTURES
-    assert await sending.decide_capture(pool, held(trip_id), LATER + 1), "as often as it is asked"
+    assert await sending.decide_capture(pool, CaptureDecision(trip=held(trip_id), version=LATER + 1)), (
+        "as often as it is asked"
+    )
 
 
 async def test_no_row_decides_no_capture(pool: Pool) -> None:
     with pytest.raises(LookupError):
-        await sending.decide_capture(pool, held("no-such-trip"), FIRST)
+        await sending.decide_capture(pool, CaptureDecision(trip=held("no-such-trip"), version=FIRST))
     assert (await sending.bar(pool, "no-such-trip")).sending is Sending.UNDONE
 
 
@@ -126,7 +129,7 @@ async def test_of_those_who_capture_and_bar_at_once_one_side_wins(
 
     async def is_captured(turn: int) -> bool:
         if turn % 2:
-            return await sending.decide_capture(pool, held(trip_id), turn)
+            return await sending.decide_capture(pool, CaptureDecision(trip=held(trip_id), version=turn))
         return (await sending.bar(pool, trip_id)).sending is Sending.CAPTURES
 
     found = await asyncio.gather(*[is_captured(turn) for turn in range(CONTENDERS)])

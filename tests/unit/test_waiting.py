@@ -15,10 +15,12 @@ from activities.breakers import BreakerChecks
 from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
+from activities.shared import Shared
 from breaker.configured import breaker_policy
 from breaker.view import Breakers
+from domain.calls import PartnerCall
 from domain.pacing import Pace
-from domain.partner import BreakerCheck, BreakerFinding, Partner, PartnerCall, Patience, Verb, activity_name
+from domain.partner import BreakerCheck, BreakerFinding, Partner, Patience, Verb, activity_name
 from domain.settings import Settings
 from record.pool import open_pool
 
@@ -35,11 +37,10 @@ async def activities() -> AsyncIterator[dict[str, Any]]:
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session())
         breakers = await stack.enter_async_context(Breakers(NOWHERE, breaker_policy(CONFIG), list(Partner)))
-        paces = {partner: Pace() for partner in Partner}
         pool = open_pool(NOWHERE)
-        journal = Journal(pool)
-        looks = BreakerChecks(breakers, paces, pool, journal)
-        calls = PartnerCalls(CONFIG, session, breakers, paces, journal).activities()
+        shared = Shared(breakers, {partner: Pace() for partner in Partner}, pool, Journal(pool))
+        looks = BreakerChecks(shared)
+        calls = PartnerCalls(CONFIG, session, shared).activities()
         names = [activity_name(verb, partner) for verb in Verb for partner in Partner]
         yield dict(zip(names, calls, strict=True)) | {"check_breaker": looks.check_breaker}
 
