@@ -2,11 +2,12 @@
 
 import gc
 
-_YOUNG, _MIDDLE, _OLD = 50_000, 20, 50
+_YOUNG, _MIDDLE, _OLD = 50_000, 10, 5
 """New objects between two looks at the youngest, and looks between those at the older generations.
 
 A trip makes some thousands of objects and few cycles; with Python's own 700 every trip was looked at many
-times over while it was still in use.
+times over while it was still in use. What is in use at a look counts as older, and its cycles stay until the
+older are looked at: rarely, but not so rarely that the memory of a worker grows by trips long ended.
 """
 
 
