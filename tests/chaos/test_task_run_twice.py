@@ -19,6 +19,7 @@ from chaos.orders import whole_order
 from chaos.verdict import faults_of, final
 from domain.trip import Trip
 from tests.partners.client import until
+from tests.replay.test_replay import replayer
 
 REFUSED_AFTER_MS = 1000
 SLOWEST_MS = 4000
@@ -195,13 +196,16 @@ async def events_of(client: Client, trip_id: str) -> list[int]:
 
 async def assert_whole(client: Client, trip_id: str) -> None:
     ended = await final(client, trip_id, SETTLE_LIMIT_S)
-    assert (await (await handle_of(client, trip_id)).result()).status == "confirmed"
+    handle = await handle_of(client, trip_id)
+    assert (await handle.result()).status == "confirmed"
     assert await faults_of(client, ended, ("confirmed",)) == []
     assert {step["status"] for step in ended["steps"]} == {"confirmed"}
     assert None not in [step["reference"] for step in ended["steps"]]
+    await replayer().replay_workflow(await handle.fetch_history())
 
 
 async def assert_undone(client: Client, trip_id: str) -> None:
     ended = await final(client, trip_id, SETTLE_LIMIT_S)
     assert ended["status"] == "cancelled"
     assert await faults_of(client, ended, ("cancelled",)) == []
+    await replayer().replay_workflow(await (await handle_of(client, trip_id)).fetch_history())
