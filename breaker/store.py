@@ -46,7 +46,8 @@ class Store:
     """The shared record, over a connection or a pool. Only the database's clock decides.
 
     Each method makes one round trip of at most `limit_s` seconds, and raises what asyncpg raises:
-    `asyncpg.PostgresError`, `asyncpg.InterfaceError`, `OSError` or `TimeoutError`.
+    `asyncpg.PostgresError`, `asyncpg.InterfaceError`, `asyncpg.InternalClientError`, `OSError` or
+    `TimeoutError`.
     """
 
     db: Executor

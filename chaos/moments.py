@@ -111,7 +111,13 @@ async def _after_effect(client: Client, step: str) -> str:
 
 
 async def _before_reply(client: Client, step: str) -> str:
-    await _fault(client, step, {"latency_ms": FROZEN_MS, "count": 1, "verbs": ["PUT"]})
+    """Its capture takes as long: with all that was held it is then what the worker did and cannot record."""
+    slow = {"latency_ms": FROZEN_MS, "count": 1}
+    if step == Partner.PAYMENT:
+        await _fault(client, step, slow | {"count": 2, "verbs": ["PUT", "confirm"]})
+    else:
+        await _fault(client, step, slow | {"verbs": ["PUT"]})
+        await _fault(client, Partner.PAYMENT, slow | {"verbs": ["confirm"]})
     return await _book(client, whole_order())
 
 

@@ -22,6 +22,7 @@ CONFIRM_ATTEMPTS = 3
 
 ENGINE_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,

@@ -12,8 +12,14 @@ CALL_TIMEOUT_S = 5.0
 
 Pool = asyncpg.Pool
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a call raises where PostgreSQL is away."""
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a call raises where PostgreSQL is away; the last where a connection is told so and not yet closed."""
 
 
 async def _read_json_as_objects(connection: asyncpg.Connection) -> None:
@@ -40,12 +46,12 @@ def open_pool(url: str, size: int = 10) -> Pool:
 async def connected(pool: Pool) -> AsyncIterator[PoolConnectionProxy]:
     """A connection for what can be done within five seconds, the wait for it included.
 
-    Raises what is in AWAY. A connection on which something did not end in time is dropped, so that nobody
-    waits for it.
+    Raises what is in AWAY. A connection on which something did not end in time, or which is about to be
+    closed, is dropped, so that nobody waits for it.
     """
     async with asyncio.timeout(CALL_TIMEOUT_S), pool.acquire() as connection:
         try:
             yield connection
-        except (TimeoutError, asyncio.CancelledError):
+        except (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError):
             connection.terminate()
             raise

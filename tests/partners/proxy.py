@@ -16,6 +16,7 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._cutting = False
         self._writers: set[StreamWriter] = set()
+        self._clients: set[StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._flowing.set()
 
@@ -38,6 +39,11 @@ class Proxy:
         """Keep all connections and pass on nothing."""
         self._flowing.clear()
 
+    def say(self, data: bytes) -> None:
+        """Send to every client what its engine did not."""
+        for client in self._clients:
+            client.write(data)
+
     def restore(self) -> None:
         """Pass on again."""
         self._cutting = False
@@ -57,7 +63,9 @@ class Proxy:
         assert self._engine.hostname
         assert self._engine.port
         engine = await asyncio.open_connection(self._engine.hostname, self._engine.port)
+        self._clients.add(writer)
         await asyncio.gather(self._pipe(reader, engine[1]), self._pipe(engine[0], writer))
+        self._clients.discard(writer)
 
     async def _pipe(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._writers.add(writer)
