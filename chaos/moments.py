@@ -20,6 +20,8 @@ from domain.partner import Partner
 STAY_MS = 4000
 """Within the time limit of every call, so that its partner still answers the one who asked."""
 FROZEN_MS = 2500
+MAY_CAPTURE = 3
+"""Trips that may come to their capture while one is brought to its moment, itself included."""
 REACH_LIMIT_S = 10.0
 ACCEPT_LIMIT_S = 30.0
 LOOK_EVERY_S = 0.02
@@ -112,12 +114,12 @@ async def _after_effect(client: Client, step: str) -> str:
 
 async def _before_reply(client: Client, step: str) -> str:
     """Its capture takes as long: with all that was held it is then what the worker did and cannot record."""
-    slow = {"latency_ms": FROZEN_MS, "count": 1}
+    slow = {"latency_ms": FROZEN_MS}
     if step == Partner.PAYMENT:
         await _fault(client, step, slow | {"count": 2, "verbs": ["PUT", "confirm"]})
     else:
-        await _fault(client, step, slow | {"verbs": ["PUT"]})
-        await _fault(client, Partner.PAYMENT, slow | {"verbs": ["confirm"]})
+        await _fault(client, step, slow | {"count": 1, "verbs": ["PUT"]})
+        await _fault(client, Partner.PAYMENT, slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]})
     return await _book(client, whole_order())
 
 
