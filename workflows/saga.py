@@ -224,7 +224,7 @@ class Saga:
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
         try:
             call = PartnerCall(key=self._trip_id, body=body, patience=self._hold_patience)
-            answer = await self._call(Verb.RESERVE, partner, call, not self._is_in_marked_task())
+            answer = await self._call(Verb.RESERVE, partner, call, durably=not self._is_in_marked_task())
         except CallFailed as failed:
             self._note_refusal(partner, failed.error)
             raise StepFailed(partner, failed.error) from failed
@@ -295,7 +295,7 @@ class Saga:
                 given = PartnerCall(
                     key=self._trip_id, patience=patience, past_breaker=past_breaker, decision=decision
                 )
-                call = asyncio.create_task(self._call(verb, partner, given, durably))
+                call = asyncio.create_task(self._call(verb, partner, given, durably=durably))
                 order = await self._done_or_ordered(partner, call)
                 if call.cancelled():
                     if order is not None and order.action == "resolve":
@@ -336,6 +336,7 @@ class Saga:
         verb: Verb,
         partner: Partner,
         call: PartnerCall,
+        *,
         durably: bool,
     ) -> PartnerAnswer:
         locally = None if durably else self._progress.soon_more()
