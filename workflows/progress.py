@@ -141,8 +141,8 @@ class Progress:
             self._unsaved = True
 
     def decide_capture(self) -> CaptureDecision:
-        """The trip is captured: what the record is to say of it, which need not be saved as well."""
-        self._unsaved, self._is_captured = False, True
+        """The trip is captured: what the record is to say of it before that is sent."""
+        self._is_captured = True
         return CaptureDecision(trip=self.trip, version=self._next_version())
 
     def adopt(self, trip: Trip) -> None:
