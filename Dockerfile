@@ -11,17 +11,16 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY worker.py ./
-COPY deploy/answers.py deploy/answers.py
-COPY migrations migrations
-COPY wire wire
-COPY domain domain
-COPY breaker breaker
-COPY audit audit
-COPY access access
+COPY stack/deploy/answers.py stack/deploy/answers.py
+COPY serving serving
+COPY partners partners
+COPY trip trip
 COPY record record
+COPY guard guard
+COPY config config
+COPY audit audit
 COPY activities activities
 COPY workflows workflows
-COPY partners partners
 COPY api api
 USER trips
 CMD ["python", "-m", "api"]

@@ -28,17 +28,17 @@ audit: $(STAMP)
 	@exec $(BIN)/python -m audit
 
 bench: $(STAMP)
-	@$(BIN)/python -m bench.backoff
-	@$(BIN)/python -m bench.guard
-	@$(BIN)/python -m bench.contest
-	@$(BIN)/python -m bench.readers
-	@$(BIN)/python -m bench.reading
-	@$(BIN)/python -m bench.growth
-	@$(BIN)/python -m bench.buys
+	@$(BIN)/python -m trials.bench.backoff
+	@$(BIN)/python -m trials.bench.guard
+	@$(BIN)/python -m trials.bench.contest
+	@$(BIN)/python -m trials.bench.readers
+	@$(BIN)/python -m trials.bench.reading
+	@$(BIN)/python -m trials.bench.growth
+	@$(BIN)/python -m trials.bench.buys
 
 chaos: $(STAMP)
-	@$(BIN)/python -m chaos --matrix
-	@$(BIN)/python -m chaos
+	@$(BIN)/python -m trials.chaos --matrix
+	@$(BIN)/python -m trials.chaos
 
 screenshot: $(STAMP)
 	@$(BIN)/python docs/pictures/take_screenshot.py

@@ -30,14 +30,13 @@ from activities.journal import Journal
 from activities.partners import PartnerCalls
 from activities.shared import Shared
 from activities.trips import TripRecord
-from breaker.configured import breaker_policy
-from breaker.view import Breakers
-from domain.pacing import Pace
-from domain.partner import TASK_QUEUE, Partner
-from domain.settings import Settings, settings
-from domain.temporal import client_options
+from config.settings import Settings, settings
+from config.temporal import client_options
+from guard.pacing import Pace
+from guard.view import Breakers
 from record.pool import open_pool
-from wire.garbage import collect_less_often
+from serving.garbage import collect_less_often
+from trip.partner import TASK_QUEUE, Partner
 from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
 from workflows.probe_partners import ProbePartners
@@ -91,7 +90,7 @@ async def run(config: Settings) -> None:
         pool = await resources.enter_async_context(open_pool(config.database_url))
         session = await resources.enter_async_context(open_session())
         breakers = await resources.enter_async_context(
-            Breakers(config.database_url, breaker_policy(config), list(Partner))
+            Breakers(config.database_url, config.breaker_policy(), list(Partner))
         )
         journal = Journal(pool)
         await resources.enter_async_context(journal.writing())

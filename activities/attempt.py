@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from domain.attempts import AttemptOutcome
-from domain.backoff import MIN_DELAY_S
-from domain.partner import PARTNER_UNAVAILABLE, CallError, Partner
+from guard.backoff import MIN_DELAY_S
+from trip.attempts import AttemptOutcome
+from trip.partner import PARTNER_UNAVAILABLE, CallError, Partner
 
 EXPECTED = ApplicationErrorCategory.BENIGN
 """A partner that fails is what this is built for: it is in the history, and no error of the worker's."""

@@ -7,8 +7,8 @@ from temporalio import activity
 
 from audit.endpoints import Endpoints
 from audit.run import AuditError, audit
-from domain.audit import AuditSummary
-from domain.settings import Settings
+from audit.summary import AuditSummary
+from config.settings import Settings
 
 MOST_NAMED = 50
 

@@ -9,14 +9,13 @@ from temporalio import activity
 
 from activities.attempt import Attempt, current_attempt, gives_up, unavailable, waits, waits_for_breaker
 from activities.shared import Shared
-from breaker.configured import breaker_policy
-from breaker.store import Store
-from domain.attempts import AttemptOutcome
-from domain.partner import BreakerCheck, BreakerFinding, CallError, Partner, Sending, Verb
-from domain.settings import Settings
-from domain.trip import Barring
+from config.settings import Settings
+from guard.store import Store
 from record import sending
 from record.pool import Pool
+from trip.attempts import AttemptOutcome
+from trip.partner import BreakerCheck, BreakerFinding, CallError, Partner, Sending, Verb
+from trip.trip import Barring
 
 HEALTH_TIMEOUT_S = 3.0
 
@@ -100,7 +99,7 @@ class HealthProbes:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession, pool: Pool) -> None:
         self._settings = settings
         self._session = session
-        self._store = Store(pool, breaker_policy(settings))
+        self._store = Store(pool, settings.breaker_policy())
 
     def activities(self) -> list[Callable[..., Any]]:
         """The activity."""

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import aiohttp
 from pydantic import BaseModel, ValidationError
 
-from domain.backoff import parse_retry_after
-from domain.calls import PartnerCall
-from domain.partner import FINAL_CODES, PARTNER_UNAVAILABLE, Partner, Reservation, Verb
-from domain.settings import Settings
+from config.settings import Settings
+from guard.backoff import parse_retry_after
+from trip.calls import PartnerCall
+from trip.partner import FINAL_CODES, PARTNER_UNAVAILABLE, Partner, Reservation, Verb
 
 _REQUESTS = {
     Verb.RESERVE: ("PUT", "/reservations/{key}"),

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 
 from activities.attempt import NotDone
-from domain.attempts import SENT_NOTHING, FailedAttempt
-from domain.partner import Partner, Verb
 from record import attempts
 from record.pool import AWAY, Pool
+from trip.attempts import SENT_NOTHING, FailedAttempt
+from trip.partner import Partner, Verb
 
 log = logging.getLogger(__name__)
 

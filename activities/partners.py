@@ -23,13 +23,16 @@ from activities.attempt import (
 )
 from activities.http import PartnerHttp, Refused, Unanswered
 from activities.shared import Shared
-from breaker.permit import BreakerOpen, Permit
-from breaker.policy import Outcome
-from domain.attempts import AttemptOutcome
-from domain.backoff import keyed_delay
-from domain.budget import RetryBudget
-from domain.calls import CaptureDecision, PartnerCall
-from domain.partner import (
+from config.settings import Settings
+from guard.backoff import keyed_delay
+from guard.budget import RetryBudget
+from guard.permit import BreakerOpen, Permit
+from guard.policy import Outcome
+from record import sending
+from record.pool import AWAY
+from trip.attempts import AttemptOutcome
+from trip.calls import CaptureDecision, PartnerCall
+from trip.partner import (
     UNDONE,
     CallError,
     Partner,
@@ -39,9 +42,6 @@ from domain.partner import (
     Verb,
     activity_name,
 )
-from domain.settings import Settings
-from record import sending
-from record.pool import AWAY
 
 _REPORTING_S = 0.5
 """Kept back of an attempt's time limit, so that the activity can say itself what went wrong."""

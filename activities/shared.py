@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.journal import Journal
-from breaker.view import Breakers
-from domain.pacing import Pace
-from domain.partner import Partner
+from guard.pacing import Pace
+from guard.view import Breakers
 from record.pool import Pool
+from trip.partner import Partner
 
 
 @dataclass(frozen=True)

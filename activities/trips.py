@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio import activity
 
-from domain.trip import Trip
 from record import trips
 from record.pool import Pool
+from trip.trip import Trip
 
 
 class TripRecord:

@@ -10,8 +10,8 @@ from typing import NoReturn
 import uvicorn
 
 from api.app import create_app
-from domain.settings import settings
-from wire.limits import limit_sends
+from config.settings import settings
+from serving.limits import limit_sends
 
 DRAIN_S = 3
 KEEP_ALIVE_S = 75

@@ -11,20 +11,20 @@ from fastapi.responses import JSONResponse
 from temporalio.client import Client, RPCTimeoutOrCancelledError
 from temporalio.service import RetryConfig, RPCError
 
-from access.keys import KeysAway
-from access.rates import Rates
-from access.verify import verifier
 from api import attempts, breakers, console, events, health, lab, me, metrics, trips
 from api.changes import Changes
 from api.door import Door, Places
 from api.feeds import Feeds
 from api.messages import Messages
 from api.starter import Starter
-from domain.settings import Settings
-from domain.temporal import client_options
+from api.tokens.keys import KeysAway
+from api.tokens.rates import Rates
+from api.tokens.verify import verifier
+from config.settings import Settings
+from config.temporal import client_options
 from record.pool import AWAY, open_pool
-from wire.garbage import collect_less_often
-from wire.problems import add_handlers, unavailable
+from serving.garbage import collect_less_often
+from serving.problems import add_handlers, unavailable
 
 log = logging.getLogger(__name__)
 

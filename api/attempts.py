@@ -5,17 +5,17 @@ from typing import Annotated
 from fastapi import Query, Request
 from fastapi.responses import Response
 
-from access.caller import Scope
+from api.authentication import guarded
 from api.caller import caller_of
 from api.door import door_of
-from api.guard import guarded
+from api.tokens.caller import Scope
 from api.trips import unknown_trip
-from domain.attempts import FailedAttempt
 from record import attempts as record
 from record import cursors
-from wire.fields import Identifier
-from wire.paging import Limit, Page
-from wire.problems import documented
+from serving.fields import Identifier
+from serving.paging import Limit, Page
+from serving.problems import documented
+from trip.attempts import FailedAttempt
 
 router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 

@@ -5,17 +5,16 @@ from typing import Annotated, Literal
 from fastapi import Query, Request
 from pydantic import Field
 
-from access.caller import Scope
+from api.authentication import guarded
 from api.caller import caller_of
 from api.door import Door, door_of
-from api.guard import guarded
-from breaker.configured import breaker_policy
-from breaker.models import Breaker, BreakerEvent
-from breaker.store import Store
-from domain.partner import Partner
-from wire.fields import Body, Identifier
-from wire.paging import Limit, Page, page
-from wire.problems import documented
+from api.tokens.caller import Scope
+from guard.models import Breaker, BreakerEvent
+from guard.store import Store
+from serving.fields import Body, Identifier
+from serving.paging import Limit, Page, page
+from serving.problems import documented
+from trip.partner import Partner
 
 router = guarded(Scope.OPERATOR, prefix="/breakers", tags=["breakers"])
 
@@ -33,7 +32,7 @@ class Override(Body):
 
 
 def _store(door: Door) -> Store:
-    return Store(door.pool, breaker_policy(door.settings))
+    return Store(door.pool, door.settings.breaker_policy())
 
 
 @router.get("")

@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from access.caller import Caller
+from api.tokens.caller import Caller
 
 
 def caller_of(request: Request) -> Caller:

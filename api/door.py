@@ -7,13 +7,13 @@ import aiohttp
 from fastapi import Request
 from temporalio.client import Client
 
-from access.rates import Rates
-from access.verify import Verify
 from api.changes import Changes
 from api.feeds import Feeds
 from api.messages import Messages
 from api.starter import Starter
-from domain.settings import Settings
+from api.tokens.rates import Rates
+from api.tokens.verify import Verify
+from config.settings import Settings
 from record.pool import Pool
 
 

@@ -8,16 +8,16 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
 from pydantic import StringConstraints
 
-from access.caller import Scope
+from api.authentication import ANY_CALL, guarded
 from api.caller import caller_of
 from api.door import Door, door_of
 from api.feeds import Event, Feed, event_of
-from api.guard import ANY_CALL, guarded
+from api.tokens.caller import Scope
 from api.trips import unknown_trip
 from record import events as record
 from record.pool import AWAY
-from wire.fields import Identifier
-from wire.problems import bad_field, documented, unavailable
+from serving.fields import Identifier
+from serving.problems import bad_field, documented, unavailable
 
 router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 

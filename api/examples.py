@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi.openapi.models import Example
 
-from domain.examples import example_order
+from trip.examples import example_order
 
 
 def order_examples() -> dict[str, Example]:

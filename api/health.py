@@ -13,7 +13,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from api.door import Door, door_of
-from domain.partner import TASK_QUEUE, Partner
+from trip.partner import TASK_QUEUE, Partner
 
 router = APIRouter(tags=["health"])
 

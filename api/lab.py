@@ -8,13 +8,13 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from access.caller import Scope
+from api.authentication import ANY_CALL, guarded
 from api.door import Door, door_of
-from api.guard import ANY_CALL, guarded
-from domain.partner import Partner
-from wire.faults import Faults
-from wire.paging import Page
-from wire.problems import documented, problem, unavailable
+from api.tokens.caller import Scope
+from serving.faults import Faults
+from serving.paging import Page
+from serving.problems import documented, problem, unavailable
+from trip.partner import Partner
 
 LAB_TIMEOUT = aiohttp.ClientTimeout(total=3)
 

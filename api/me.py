@@ -3,10 +3,10 @@
 from fastapi import Request
 from pydantic import BaseModel
 
-from access.caller import Scope
+from api.authentication import guarded
 from api.caller import caller_of
 from api.door import door_of
-from api.guard import guarded
+from api.tokens.caller import Scope
 
 router = guarded(Scope.TRAVELLER, tags=["access"])
 

@@ -6,9 +6,9 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.starter import Starter
-from domain.trip import Booking, OperatorOrder
 from record import trips
 from record.pool import Pool
+from trip.trip import Booking, OperatorOrder
 
 ANSWER_TIMEOUT = timedelta(seconds=10)
 

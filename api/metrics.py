@@ -8,14 +8,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.door import door_of
-from breaker.configured import breaker_policy
-from breaker.models import Breaker
-from breaker.policy import State
-from breaker.store import Store
-from domain.partner import Partner
-from domain.trip import FINAL_STATUSES, TripStatus
+from guard.models import Breaker
+from guard.policy import State
+from guard.store import Store
 from record import trips
-from wire.problems import documented
+from serving.problems import documented
+from trip.partner import Partner
+from trip.trip import FINAL_STATUSES, TripStatus
 
 router = APIRouter(tags=["health"])
 
@@ -55,7 +54,7 @@ async def get_metrics(request: Request) -> Response:
     """Trips under way, the backlog, open streams, the breakers, and the process, as Prometheus text."""
     door = door_of(request)
     counts = await trips.count_by_status(door.pool)
-    breakers = await Store(door.pool, breaker_policy(door.settings)).list_breakers(list(Partner))
+    breakers = await Store(door.pool, door.settings.breaker_policy()).list_breakers(list(Partner))
     backlog = await trips.backlog_size(door.pool, door.settings.backlog)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(counts, breakers, backlog, door.streams.taken))

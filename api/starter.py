@@ -18,10 +18,10 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from domain.partner import TASK_QUEUE
-from domain.trip import Booking
 from record import trips
 from record.pool import AWAY, Pool
+from trip.partner import TASK_QUEUE
+from trip.trip import Booking
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,20 @@ from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
-from access.caller import Scope
+from api.authentication import ANY_CALL, guarded
 from api.caller import caller_of
 from api.door import Door, door_of
 from api.examples import order_examples
-from api.guard import ANY_CALL, guarded
 from api.prefer import wait_seconds
-from domain.partner import Partner
-from domain.trip import (
+from api.tokens.caller import Scope
+from record import cursors, pages, trips
+from record.pages import Wanted
+from record.pool import AWAY
+from serving.fields import Body, Identifier
+from serving.paging import Limit, Page
+from serving.problems import bad_field, documented, problem, unavailable
+from trip.partner import Partner
+from trip.trip import (
     FINAL_STATUSES,
     Booking,
     Links,
@@ -30,12 +36,6 @@ from domain.trip import (
     TripStatus,
     new_trip,
 )
-from record import cursors, pages, trips
-from record.pages import Wanted
-from record.pool import AWAY
-from wire.fields import Body, Identifier
-from wire.paging import Limit, Page
-from wire.problems import bad_field, documented, problem, unavailable
 
 router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 operators = guarded(Scope.OPERATOR, prefix="/trips", tags=["trips"])

@@ -5,7 +5,7 @@ from collections import defaultdict
 from audit.expected import Expected, Range, Units, expected_rows
 from audit.facts import STOCK_PARTNERS, Claims, Facts, SeenReservation, StockRow
 from audit.tally import Check, Tally
-from domain.partner import Partner
+from trip.partner import Partner
 
 AUTHORISED, CAPTURED = "authorised", "captured"
 """The accounts of `GET /ledger` that must equal the payments held and confirmed. One that the ledger does

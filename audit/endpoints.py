@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from domain.partner import Partner
-from domain.settings import Settings, settings
+from config.settings import Settings, settings
+from trip.partner import Partner
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from audit.facts import PartnerFacts, SeenReservation
-from domain.partner import ReservationStatus
+from trip.partner import ReservationStatus
 
 SWEEP = timedelta(seconds=30)
 """How long after its time an unconfirmed hold may still count as held, until its partner has swept."""

@@ -9,8 +9,8 @@ from functools import cached_property
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from domain.partner import Partner, ReservationStatus
-from domain.trip import FINAL_STATUSES, StepStatus, TripStatus
+from trip.partner import Partner, ReservationStatus
+from trip.trip import FINAL_STATUSES, StepStatus, TripStatus
 
 Claims = tuple[tuple[str, int], ...]
 """The rows of a partner's stock that a reservation takes from, and how many units of each."""

@@ -8,7 +8,7 @@ from audit.report import Discrepancy
 from audit.tally import Check, Tally
 from audit.trip_checks import TRIP_CHECKS
 from audit.workflow_checks import WORKFLOW_CHECKS
-from domain.trip import TripStatus
+from trip.trip import TripStatus
 
 CHECKS: tuple[Check, ...] = (*TRIP_CHECKS, *WORKFLOW_CHECKS, *COUNTER_CHECKS)
 

@@ -14,9 +14,9 @@ from audit.errors import AuditError
 from audit.facts import Facts, PartnerFacts, TripFact, WorkflowState
 from audit.partners import PartnerReader
 from audit.record import ReadTrips, collect
-from domain.partner import Partner
 from record import audit as record
 from record.pool import AWAY, Pool, open_pool
+from trip.partner import Partner
 
 POOL_SIZE = 2
 CONNECTIONS = 10

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from audit.errors import AuditError
 from audit.facts import Account, Member, PartnerFacts, SeenReservation, StockRow
-from domain.partner import Partner
+from trip.partner import Partner
 
 PAGE = 500
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)

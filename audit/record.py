@@ -9,8 +9,8 @@ import asyncpg
 from pydantic import ValidationError
 
 from audit.facts import Claims, StepFact, TripFact, row_name
-from domain.partner import Partner
-from domain.trip import Trip, TripOrder, TripStatus
+from trip.partner import Partner
+from trip.trip import Trip, TripOrder, TripStatus
 
 
 @dataclass

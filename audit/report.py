@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from domain.partner import Partner
+from trip.partner import Partner
 
 SHOWN_IN_FLIGHT = 20
 WIDTH = 22

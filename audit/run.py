@@ -10,7 +10,7 @@ from audit.errors import AuditError
 from audit.judge import CHECKS, Verdict, judge
 from audit.look import look, opened
 from audit.report import Checked, Discrepancy, Report
-from domain.partner import Partner
+from trip.partner import Partner
 
 __all__ = ["AuditError", "Endpoints", "audit"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from audit.facts import Facts
 from audit.report import Discrepancy
-from domain.partner import Partner
+from trip.partner import Partner
 
 
 @dataclass

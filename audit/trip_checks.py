@@ -2,8 +2,8 @@
 
 from audit.facts import ACTIVE, Facts, SeenReservation, StepFact, TripFact
 from audit.tally import Check, Tally
-from domain.partner import Partner, ReservationStatus
-from domain.trip import StepStatus, TripStatus
+from trip.partner import Partner, ReservationStatus
+from trip.trip import StepStatus, TripStatus
 
 _LOOK_FIRST = "see the trip's history in Temporal for what was booked, then"
 _UNDONE = frozenset({StepStatus.PENDING, StepStatus.RELEASED, StepStatus.FAILED})

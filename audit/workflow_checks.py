@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from audit.facts import Facts, TripFact, WorkflowState
 from audit.tally import Check, Tally
-from domain.trip import TripStatus
+from trip.trip import TripStatus
 
 OVERDUE = timedelta(minutes=10)
 """How long after its deadline a trip may still be on its way back before somebody should look."""

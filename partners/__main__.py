@@ -21,8 +21,8 @@ from partners.gate import demand_token
 from partners.lab import Lab, add_lab, with_faults
 from partners.service import B, PartnerService
 from partners.store import Store
-from wire.garbage import collect_less_often
-from wire.limits import limit_body
+from serving.garbage import collect_less_often
+from serving.limits import limit_body
 
 log = logging.getLogger("partners")
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from partners.problems import add_handlers
 from partners.service import B, PartnerService
 from partners.store import Reservation, Status, Store
-from wire.fields import Identifier
-from wire.paging import Cursor, Limit, Page, page, read_cursor
-from wire.problems import documented
+from serving.fields import Identifier
+from serving.paging import Cursor, Limit, Page, page, read_cursor
+from serving.problems import documented
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import hmac
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from wire.problems import problem
+from serving.problems import problem
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

@@ -5,7 +5,7 @@ from datetime import date
 
 from pydantic import BaseModel
 
-from wire.paging import CursorError, Page, page, read_cursor
+from serving.paging import CursorError, Page, page, read_cursor
 
 
 class InventoryRow(BaseModel):

@@ -15,9 +15,9 @@ from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wire.faults import Faults, Verb
-from wire.paging import Cursor, CursorError, Page, page, read_cursor
-from wire.problems import documented, problem
+from serving.faults import Faults, Verb
+from serving.paging import Cursor, CursorError, Page, page, read_cursor
+from serving.problems import documented, problem
 
 MAX_CALLS = 100_000
 MAX_KEY = 200

@@ -7,8 +7,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from partners.store import DifferentBody, Refused, UnknownKey
-from wire import problems
-from wire.problems import bad_field, problem, unavailable
+from serving import problems
+from serving.problems import bad_field, problem, unavailable
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.attempts import FailedAttempt
 from record import cursors
 from record.pool import Pool, connected
-from wire.paging import Page
-from wire.paging import page as page_of
+from serving.paging import Page
+from serving.paging import page as page_of
+from trip.attempts import FailedAttempt
 
 _WRITE = """
     insert into attempts as a (trip_id, call_id, step, verb, attempt, at, took_ms, outcome, error, next_at)

@@ -6,7 +6,7 @@ Whatever matches a list's pattern is a cursor of it, so that the OpenAPI documen
 import re
 from datetime import UTC, datetime, timedelta
 
-from wire.paging import CursorError
+from serving.paging import CursorError
 
 OF_TRIPS = r"^[0-9]{1,16}\.[A-Za-z0-9-]{1,200}$"
 OF_NUMBERED = r"^[0-9]{1,16}\.[0-9]{1,18}$"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from domain.trip import FINAL_STATUSES
 from record.pool import Pool, connected
+from trip.trip import FINAL_STATUSES
 
 PAGE = 50
 """At most so many events of a trip are read at once."""

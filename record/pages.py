@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.trip import TripStatus
 from record import cursors
 from record.pool import Pool, connected
-from wire.paging import Page
-from wire.paging import page as page_of
+from serving.paging import Page
+from serving.paging import page as page_of
+from trip.trip import TripStatus
 
 Position = tuple[datetime, str]
 """Where a trip stands in the list: `created_at` and `trip_id`."""

@@ -6,11 +6,11 @@ that decides the capture and one that is to undo the trip, the row lets one win.
 that was only slow from sending after another has settled that nothing was sent.
 """
 
-from domain.calls import CaptureDecision
-from domain.partner import Sending
-from domain.trip import Barring
 from record import trips
 from record.pool import Pool, connected
+from trip.calls import CaptureDecision
+from trip.partner import Sending
+from trip.trip import Barring
 
 _BEGUN, _CAPTURES = "begun", "captures"
 _STANDS = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from domain.trip import FINAL_STATUSES, Trip
 from record.pages import Position
 from record.pool import CALL_TIMEOUT_S, Pool, connected
+from trip.trip import FINAL_STATUSES, Trip
 
 CHANGES = "trips"
 """The channel on which every write of a trip is announced, with the trip's id."""

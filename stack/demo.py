@@ -12,10 +12,10 @@ import aiohttp
 
 from audit.report import printed
 from audit.run import Endpoints, audit
-from domain.examples import example_order
-from domain.trip import FINAL_STATUSES
 from stack.runner import exit_status, running, stop_event
 from stack.system import System, free_ports
+from trip.examples import example_order
+from trip.trip import FINAL_STATUSES
 
 SETTLE_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 0.1

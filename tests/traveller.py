@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from domain.examples import example_order
-from domain.trip import FINAL_STATUSES
+from trip.examples import example_order
+from trip.trip import FINAL_STATUSES
 
 FINAL = {status.value for status in FINAL_STATUSES}
 SETTLE_TIMEOUT_S = 60.0

@@ -7,7 +7,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from domain.audit import AuditSummary
+    from audit.summary import AuditSummary
 
 AUDIT_STORES = "audit_stores"
 DISCREPANCIES = "discrepancies"

@@ -12,8 +12,8 @@ from workflows.saga import Ending, Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end
 
 with workflow.unsafe.imports_passed_through():
-    from domain.partner import DEADLINE_EXCEEDED
-    from domain.trip import Booking, Failure, OperatorOrder, StepStatus, Trip, TripStatus
+    from trip.partner import DEADLINE_EXCEEDED
+    from trip.trip import Booking, Failure, OperatorOrder, StepStatus, Trip, TripStatus
 
 ALREADY_FINAL = "already_final"
 NOT_STUCK = "not_stuck"

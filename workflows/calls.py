@@ -16,8 +16,9 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from domain.calls import PartnerCall
-    from domain.partner import (
+    from config.settings import settings
+    from trip.calls import PartnerCall
+    from trip.partner import (
         PARTNER_UNAVAILABLE,
         UNDONE,
         BreakerCheck,
@@ -29,8 +30,7 @@ with workflow.unsafe.imports_passed_through():
         Verb,
         activity_name,
     )
-    from domain.settings import settings
-    from domain.trip import Barring
+    from trip.trip import Barring
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from domain.partner import Partner
+    from trip.partner import Partner
 
 PROBE_PARTNER = "probe_partner"
 

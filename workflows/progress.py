@@ -9,9 +9,9 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from workflows.saving import save_durably, save_trip
 
 with workflow.unsafe.imports_passed_through():
-    from domain.calls import CaptureDecision
-    from domain.partner import Partner, Verb
-    from domain.trip import (
+    from trip.calls import CaptureDecision
+    from trip.partner import Partner, Verb
+    from trip.trip import (
         FINAL_STATUSES,
         Booking,
         CallRecord,

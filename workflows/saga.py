@@ -20,8 +20,8 @@ from workflows.progress import Progress
 from workflows.tasks import cancelled, together
 
 with workflow.unsafe.imports_passed_through():
-    from domain.calls import CaptureDecision, PartnerCall
-    from domain.partner import (
+    from trip.calls import CaptureDecision, PartnerCall
+    from trip.partner import (
         PARTNER_UNAVAILABLE,
         BreakerCheck,
         BreakerFinding,
@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
         Sending,
         Verb,
     )
-    from domain.trip import (
+    from trip.trip import (
         Failure,
         OperatorOrder,
         StepError,

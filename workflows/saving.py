@@ -9,7 +9,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from workflows.calls import ONCE
 
 with workflow.unsafe.imports_passed_through():
-    from domain.trip import Trip, TripStatus
+    from trip.trip import Trip, TripStatus
 
 SAVE_TRIP = "save_trip"
 

@@ -1,6 +1,6 @@
 """What a hold at the flight partner asks for."""
 
-from wire.fields import Body, Count, Day, Identifier
+from serving.fields import Body, Count, Day, Identifier
 
 
 class FlightSeats(Body):

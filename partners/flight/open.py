@@ -10,8 +10,8 @@ from partners.flight.engine import add_sample, connected
 from partners.flight.store import FlightStore
 from partners.inventory import InventoryRow, inventory_page, read_position
 from partners.redis import CALL_TIMEOUT_S
-from wire.paging import Cursor, Limit, Page
-from wire.problems import documented
+from serving.paging import Cursor, Limit, Page
+from serving.problems import documented
 
 
 def _audit(store: FlightStore) -> APIRouter:

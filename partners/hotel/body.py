@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from wire.fields import Body, Count, Day, Identifier
+from serving.fields import Body, Count, Day, Identifier
 
 MAX_NIGHTS = 60
 

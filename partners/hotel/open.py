@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from partners.hotel.database import connected, prepare
 from partners.hotel.store import HotelStore
 from partners.inventory import InventoryRow, inventory_page, read_position
-from wire.paging import Cursor, Limit, Page
-from wire.problems import documented
+from serving.paging import Cursor, Limit, Page
+from serving.problems import documented
 
 
 def _audit(store: HotelStore) -> APIRouter:

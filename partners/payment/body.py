@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wire.fields import WHOLE, Body, Identifier
+from serving.fields import WHOLE, Body, Identifier
 
 
 class Payment(Body):

@@ -13,7 +13,7 @@ from partners.payment.body import Payment
 from partners.payment.statements import LEDGER, PAYMENT
 from partners.postgres import PostgresStore, fetch, opened_pool
 from partners.store import Code, Refused, Reservation, UnknownKey
-from wire.problems import documented
+from serving.problems import documented
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 

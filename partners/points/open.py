@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 from partners.points.graph import connected, prepare
 from partners.points.store import MemberPoints, PointsStore
 from partners.redis import CALL_TIMEOUT_S
-from wire.fields import Identifier
-from wire.paging import Cursor, Limit, Page, page, read_cursor
-from wire.problems import documented, problem
+from serving.fields import Identifier
+from serving.paging import Cursor, Limit, Page, page, read_cursor
+from serving.problems import documented, problem
 
 
 def _audit(store: PointsStore) -> APIRouter:

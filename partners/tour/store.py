@@ -12,8 +12,8 @@ from partners.postgres import PostgresStore, fetch, opened_pool
 from partners.store import Code, Refused, Reservation, UnknownKey
 from partners.tour.body import TourSeats
 from partners.tour.statements import INVENTORY, TOUR
-from wire.paging import Cursor, Limit, Page
-from wire.problems import documented
+from serving.paging import Cursor, Limit, Page
+from serving.problems import documented
 
 SCHEMA = Path(__file__).with_name("schema.sql")
 

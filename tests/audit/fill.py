@@ -19,10 +19,10 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from domain.partner import Partner
-from domain.trip import Booking, Links, Step, StepStatus, Trip, TripOrder, TripStatus, new_trip
 from record.pool import Pool, open_pool
 from tests.traveller import bench_order
+from trip.partner import Partner
+from trip.trip import Booking, Links, Step, StepStatus, Trip, TripOrder, TripStatus, new_trip
 
 AT_ONCE = 24
 QUEUE = "audit-fill"

@@ -16,10 +16,10 @@ from redis.asyncio import Redis
 from temporalio.client import Client
 
 from audit.run import Endpoints, audit
-from domain.partner import Partner
 from record.pool import open_pool
 from tests.conftest import RunningSystem
 from tests.traveller import Json, Traveller, bench_order
+from trip.partner import Partner
 
 Found = set[tuple[str, str]]
 

@@ -16,8 +16,8 @@ from audit.facts import (
     WorkflowState,
 )
 from audit.judge import judge
-from domain.partner import Partner, ReservationStatus
-from domain.trip import StepStatus, TripStatus
+from trip.partner import Partner, ReservationStatus
+from trip.trip import StepStatus, TripStatus
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = date(2026, 9, 1)

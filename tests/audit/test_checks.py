@@ -8,8 +8,6 @@ import pytest
 
 from audit.facts import Account, Facts, Member, StepFact, StockRow, WorkflowState
 from audit.judge import CHECKS, judge
-from domain.partner import Partner
-from domain.trip import StepStatus, TripStatus
 from tests.audit.hand_made import (
     BOOKED,
     DAY,
@@ -28,6 +26,8 @@ from tests.audit.hand_made import (
     with_workflow,
     without_reservation,
 )
+from trip.partner import Partner
+from trip.trip import StepStatus, TripStatus
 
 FLIGHT, POINTS, PAYMENT, HOTEL = Partner.FLIGHT, Partner.POINTS, Partner.PAYMENT, Partner.HOTEL
 

@@ -15,11 +15,11 @@ from aiohttp import web
 
 from audit.judge import CHECKS
 from audit.run import AuditError, audit
-from domain.partner import Partner
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
 from tests.conftest import ROOT, SHARED, running_system
 from tests.traveller import bench_order
+from trip.partner import Partner
 
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from audit.expected import Expected, expected_rows
 from audit.facts import PartnerFacts, SeenReservation
-from domain.partner import ReservationStatus
+from trip.partner import ReservationStatus
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ROW = "row"

@@ -4,11 +4,11 @@ import re
 
 from playwright.async_api import expect
 
-from domain.partner import Partner
 from tests.browser.conftest import Open
 from tests.browser.console import SETTLE_MS
 from tests.conftest import RunningSystem
 from tests.traveller import Traveller, order
+from trip.partner import Partner
 
 MARKUP = "<img src=x onerror=\"document.title='broken in'\"> & <b>bold</b>"
 

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from record.pool import Pool, open_pool
-from tests.breaker.own_postgres import OwnPostgres, own_postgres
+from tests.guard.own_postgres import OwnPostgres, own_postgres
 from tests.record.filling import fill, migrate
 
 TRIPS = 100_000

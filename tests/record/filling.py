@@ -6,11 +6,11 @@ from pathlib import Path
 
 import asyncpg
 
-from domain.examples import example_order
-from domain.trip import Booking, Links, StepStatus, Trip, TripOrder, TripStatus, new_trip
 from record.pool import Pool
+from trip.examples import example_order
+from trip.trip import Booking, Links, StepStatus, Trip, TripOrder, TripStatus, new_trip
 
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "record" / "migrations"
 TENANT = "default"
 AGENCY = "Agency@example.com"
 UNDER_WAY = 2_000

@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 from asyncpg.pool import PoolConnectionProxy
 
-from domain.trip import Booking, Links, TripOrder, new_trip
 from record import trips
 from record.pool import Pool, connected, open_pool
 from record.trips import Accepted
-from tests.breaker.own_postgres import OwnPostgres
+from tests.guard.own_postgres import OwnPostgres
 from tests.traveller import bench_order
+from trip.trip import Booking, Links, TripOrder, new_trip
 
 BOUND_S = 30.0
 LOOK_EVERY_S = 0.05

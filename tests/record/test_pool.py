@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from record.pool import AWAY, connected, open_pool
-from tests.breaker.own_postgres import OwnPostgres
+from tests.guard.own_postgres import OwnPostgres
 from tests.partners.proxy import Proxy
 
 _FIELDS = b"SFATAL\0VFATAL\0C57P02\0Mterminating connection because of crash of another server process\0\0"

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from asyncpg.pool import PoolConnectionProxy
 
-from domain.trip import TripStatus
 from record import pages
 from record.pages import AFTER_ALL, Position, Wanted
 from record.pool import Pool
 from tests.record.conftest import TRIPS
 from tests.record.filling import AGENCY, TENANT, add
+from trip.trip import TripStatus
 
 LIMIT = 50
 EXECUTIONS = 8

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
-from access import tokens
-from access.caller import Caller, Scope
+from api.tokens import store as tokens
+from api.tokens.caller import Caller, Scope
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
 from tests.traveller import Json, Traveller, order

@@ -12,13 +12,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import journal
 from activities.attempt import NotDone, gives_up, unavailable
-from domain.attempts import AttemptOutcome, FailedAttempt
-from domain.partner import Partner, Verb
 from record import attempts as record
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
 from tests.system.written import written_trip
 from tests.traveller import Json, Traveller, order
+from trip.attempts import AttemptOutcome, FailedAttempt
+from trip.partner import Partner, Verb
 
 LIMIT_S = 30.0
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)

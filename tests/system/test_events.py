@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import api.events
 from api.app import create_app
-from domain.settings import Settings
+from config.settings import Settings
 from record import events as record
 from record.pool import Pool, open_pool
 from stack.ports import free_port

@@ -16,11 +16,11 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.trip import TripOrder
 from tests.conftest import RunningSystem
 from tests.system.freezing import kill
 from tests.system.test_supervision import eventually
 from tests.traveller import Json, Traveller, bench_order
+from trip.trip import TripOrder
 
 AT_ONCE = 200
 AGAIN_S = 0.1

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from domain.partner import Partner
 from tests.conftest import RunningSystem
 from tests.traveller import Traveller
+from trip.partner import Partner
 
 HEALTHY = {
     "down": False,

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from domain.calls import CaptureDecision
-from domain.partner import Partner, Sending
-from domain.trip import Links, Step, StepStatus, Total, Trip, TripStatus
 from record import sending, trips
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
+from trip.calls import CaptureDecision
+from trip.partner import Partner, Sending
+from trip.trip import Links, Step, StepStatus, Total, Trip, TripStatus
 
 CONTENDERS = 20
 FIRST, LATER = 1, 2

@@ -16,8 +16,8 @@ from temporalio.service import RPCError
 from api.starter import BATCH, TRIP_TENANT, Starter
 from record import trips
 from record.pool import Pool, open_pool
-from tests.breaker.fleet import execute, in_schema
 from tests.conftest import RunningSystem
+from tests.guard.fleet import execute, in_schema
 from tests.record.filling import migrate
 from tests.record.test_accepting import accepted, booking
 from tests.system.test_supervision import eventually

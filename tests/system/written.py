@@ -3,10 +3,10 @@
 import uuid
 from datetime import UTC, date, datetime
 
-from domain.examples import example_order
-from domain.trip import Booking, Links, TripOrder, TripStatus, new_trip
 from record import trips
 from record.pool import Pool
+from trip.examples import example_order
+from trip.trip import Booking, Links, TripOrder, TripStatus, new_trip
 
 
 class WrittenTrip:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import kstest
 
-from domain.backoff import (
+from guard.backoff import (
     MAX_CAP_S,
     MAX_RETRY_AFTER_S,
     MIN_DELAY_S,

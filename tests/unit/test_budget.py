@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.budget import BUCKETS, BudgetPolicy, RetryBudget
-from domain.partner import Verb
+from guard.budget import BUCKETS, BudgetPolicy, RetryBudget
+from trip.partner import Verb
 
 # 10 retries a window are free; holds may use 8 of them.
 POLICY = BudgetPolicy(ratio=0.2, window_s=10, min_per_s=1, reserve=0.2)

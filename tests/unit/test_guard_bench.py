@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bench.guard.figures import between, busiest, delays, fit
-from domain.backoff import BackoffPolicy, Jitter, next_delay
+from guard.backoff import BackoffPolicy, Jitter, next_delay
+from trials.bench.guard.figures import between, busiest, delays, fit
 
 SEED = 3
 

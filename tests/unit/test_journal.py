@@ -7,9 +7,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.attempt import NotDone, gives_up, unavailable
 from activities.journal import Journal
-from domain.attempts import AttemptOutcome
-from domain.partner import Partner, Verb
 from record.pool import open_pool
+from trip.attempts import AttemptOutcome
+from trip.partner import Partner, Verb
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 

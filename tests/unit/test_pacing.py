@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.pacing import MIN_PER_S, WINDOW_S, Pace
+from guard.pacing import MIN_PER_S, WINDOW_S, Pace
 
 events = st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=200)
 

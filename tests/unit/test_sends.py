@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from serving.limits import limit_sends
 from tests.serving import served
-from wire.limits import limit_sends
 
 CHUNK = b"x" * 65_536
 LAST_CHUNK = b"0\r\n\r\n"

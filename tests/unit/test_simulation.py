@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from bench.backoff import contention, herd, reference
-from domain.backoff import BackoffPolicy, Jitter
+from guard.backoff import BackoffPolicy, Jitter
+from trials.bench.backoff import contention, herd, reference
 
 TRIALS = {10: 400, 50: 60, 100: 20, 190: 10}
 WITHIN = 0.1

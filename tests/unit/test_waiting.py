@@ -16,13 +16,12 @@ from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
 from activities.shared import Shared
-from breaker.configured import breaker_policy
-from breaker.view import Breakers
-from domain.calls import PartnerCall
-from domain.pacing import Pace
-from domain.partner import BreakerCheck, BreakerFinding, Partner, Patience, Verb, activity_name
-from domain.settings import Settings
+from config.settings import Settings
+from guard.pacing import Pace
+from guard.view import Breakers
 from record.pool import open_pool
+from trip.calls import PartnerCall
+from trip.partner import BreakerCheck, BreakerFinding, Partner, Patience, Verb, activity_name
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CONFIG = Settings(flight_url="http://127.0.0.1:1")
@@ -36,7 +35,7 @@ async def activities() -> AsyncIterator[dict[str, Any]]:
     """The activities of one worker, by their names."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(open_session())
-        breakers = await stack.enter_async_context(Breakers(NOWHERE, breaker_policy(CONFIG), list(Partner)))
+        breakers = await stack.enter_async_context(Breakers(NOWHERE, CONFIG.breaker_policy(), list(Partner)))
         pool = open_pool(NOWHERE)
         shared = Shared(breakers, {partner: Pace() for partner in Partner}, pool, Journal(pool))
         looks = BreakerChecks(shared)

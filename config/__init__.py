@@ -1,0 +1,1 @@
+"""What the processes are told from outside, each from an environment variable."""

@@ -1,0 +1,101 @@
+"""One connection to the breakers' store that mends itself: statements take turns on it, changes come in."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+from pydantic import ValidationError
+
+from guard.policy import BreakerPolicy
+from guard.store import CHANNEL, Store
+
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    ValidationError,
+)
+STATEMENT_LIMIT_MS = "2000"
+
+Ask = Callable[[Store], Awaitable[None]]
+
+
+class StoreAway(Exception):
+    """The store did not answer in time, or not at all."""
+
+
+class Link:
+    """A connection to the store. `on_change` is called when a breaker changed or the connection broke."""
+
+    def __init__(self, database_url: str, policy: BreakerPolicy, on_change: Callable[[], None]) -> None:
+        self._database_url = database_url
+        self._policy = policy
+        self._on_change = on_change
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._turn = asyncio.Lock()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def call(self, ask: Ask, limit_s: float) -> None:
+        """Run `ask` when its turn comes, all within `limit_s` seconds. Raises StoreAway.
+
+        A caller that is cancelled meanwhile does not stop it: `ask` may carry the counts of others.
+        """
+        task = asyncio.create_task(self._limited(ask, limit_s))
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End what is under way and close the connection, within two seconds."""
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=1)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close(timeout=1)
+            except FAULTS:
+                connection.terminate()
+
+    async def _limited(self, ask: Ask, limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(limit_s), self._turn:
+                await self._ask(ask, limit_s)
+        except FAULTS as error:
+            raise StoreAway(str(error) or type(error).__name__) from error
+
+    async def _ask(self, ask: Ask, limit_s: float) -> None:
+        try:
+            await ask(Store(await self._connected(), self._policy, limit_s))
+        except BaseException:
+            # A connection that did not answer in time may never answer again: the next one is new.
+            self._drop()
+            raise
+
+    async def _connected(self) -> "asyncpg.Connection[Any]":
+        if self._connection is None or self._connection.is_closed():
+            connection = await asyncpg.connect(
+                self._database_url,
+                server_settings={
+                    "application_name": "breaker",
+                    "statement_timeout": STATEMENT_LIMIT_MS,
+                },
+            )
+            self._connection = connection
+            connection.add_termination_listener(lambda _: self._on_change())
+            await connection.add_listener(CHANNEL, lambda *_: self._on_change())
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # read, so that a caller that went away leaves no warning behind

@@ -1,0 +1,119 @@
+"""Every statement that the breaker sends to PostgreSQL. The rules are in the migration `breakers`."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from guard.models import Breaker, BreakerEvent, Override, Standing, Tally
+from guard.policy import BreakerPolicy
+
+Executor: TypeAlias = "asyncpg.Pool[Any] | asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
+
+CHANNEL = "breaker_changes"
+MAX_TEXT_CHARS = 500
+
+STANDING = """select partner, state, override, version, consecutive_opens, lease_owner, open_until,
+    breaker_left(open_until) as open_left_s, breaker_left(lease_until) as lease_left_s from """
+# The policy goes as text, so that it does not matter which JSON codec the connection has.
+RECORD = STANDING + "breaker_record($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)"
+ACQUIRE_PROBE = STANDING + "breaker_acquire_probe($1, $2, $3::text::jsonb)"
+SETTLE_PROBE = STANDING + "breaker_settle_probe($1, $2, $3, $4, $5::text::jsonb, $6)"
+REPORT_HEALTH = STANDING + "breaker_report_health($1, $2, $3, $4::text::jsonb, $5)"
+SET_OVERRIDE = STANDING + "breaker_override($1, $2, $3, $4, $5::text::jsonb)"
+READ_STANDINGS = STANDING + "breakers where partner = any($1::text[])"
+LIST_BREAKERS = """
+    select p.partner, coalesce(b.state, 'closed') as state, b.override, b.override_reason, b.override_who,
+           b.open_until, c.calls, c.failures, c.slow, b.last_error, b.updated_at
+    from unnest($1::text[]) with ordinality as p (partner, place)
+    left join breakers b on b.partner = p.partner
+    cross join lateral breaker_counts(p.partner, $2) c
+    order by p.place
+"""
+LIST_EVENTS = """
+    select event_id, partner, at, from_state, to_state, cause, who, reason, calls, failures
+    from breaker_events
+    where partner = $1 and ($2::bigint is null or event_id < $2)
+    order by event_id desc limit $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The shared record, over a connection or a pool. Only the database's clock decides.
+
+    Each method makes one round trip of at most `limit_s` seconds, and raises what asyncpg raises:
+    `asyncpg.PostgresError`, `asyncpg.InterfaceError`, `asyncpg.InternalClientError`, `OSError` or
+    `TimeoutError`.
+    """
+
+    db: Executor
+    policy: BreakerPolicy
+    limit_s: float = 5.0
+
+    async def record(self, partner: str, tally: Tally) -> Standing:
+        """Count `tally` and, where that crosses the threshold, trip, all in one statement.
+
+        A tally of another version than the breaker's changes nothing.
+        """
+        counts = (tally.version, tally.calls, tally.failures, tally.slow)
+        return await self._change(
+            RECORD, partner, *counts, _cut(tally.error), self._policy_json(), random.random()
+        )
+
+    async def acquire_probe(self, partner: str, owner: str) -> Standing:
+        """Try for the one probe lease of the fleet; it was won where the answer's `lease_owner` is `owner`.
+
+        `owner` must be another one for each try. Lost while the open time or another lease runs.
+        """
+        return await self._change(ACQUIRE_PROBE, partner, owner, self._policy_json())
+
+    async def settle_probe(
+        self, partner: str, version: int, succeeded: bool | None, error: str | None = None
+    ) -> Standing:
+        """The answer of the probe of `version`; None gives its lease back. A late answer changes nothing."""
+        return await self._change(
+            SETTLE_PROBE, partner, version, succeeded, _cut(error), self._policy_json(), random.random()
+        )
+
+    async def report_health(self, partner: str, healthy: bool, error: str | None = None) -> Standing:
+        """What a health check of `partner` found; `error` says what ails it."""
+        return await self._change(
+            REPORT_HEALTH, partner, healthy, _cut(error), self._policy_json(), random.random()
+        )
+
+    async def set_override(self, partner: str, override: Override | None, reason: str, who: str) -> Standing:
+        """A person's word over the breaker (None lifts it), logged with `reason` and `who`."""
+        return await self._change(
+            SET_OVERRIDE, partner, override, _cut(who), _cut(reason), self._policy_json()
+        )
+
+    async def read_standings(self, partners: Sequence[str]) -> list[Standing]:
+        """How the breakers of `partners` stand; one that was never used has no row and is left out."""
+        rows = await self.db.fetch(READ_STANDINGS, list(partners), timeout=self.limit_s)
+        return [Standing.model_validate(dict(row)) for row in rows]
+
+    async def list_breakers(self, partners: Sequence[str]) -> list[Breaker]:
+        """The breakers of `partners`, in that order; one that was never used is closed and empty."""
+        rows = await self.db.fetch(LIST_BREAKERS, list(partners), self.policy.window_s, timeout=self.limit_s)
+        return [Breaker.model_validate(dict(row)) for row in rows]
+
+    async def list_events(self, partner: str, limit: int, before: int | None = None) -> list[BreakerEvent]:
+        """At most `limit` changes, newest first, of those with an `event_id` under `before` (the cursor)."""
+        rows = await self.db.fetch(LIST_EVENTS, partner, before, limit, timeout=self.limit_s)
+        return [BreakerEvent.model_validate(dict(row)) for row in rows]
+
+    async def _change(self, statement: str, *args: object) -> Standing:
+        rows = await self.db.fetch(statement, *args, timeout=self.limit_s)
+        return Standing.model_validate(dict(rows[0]))
+
+    def _policy_json(self) -> str:
+        return self.policy.model_dump_json()
+
+
+def _cut(text: str | None) -> str | None:
+    # PostgreSQL's text cannot hold a NUL.
+    return None if text is None else text.replace("\0", "")[:MAX_TEXT_CHARS]

@@ -1,0 +1,189 @@
+"""The breakers as a worker uses them: a cached view of the shared state, and the answers sent back to it."""
+
+import asyncio
+import itertools
+import logging
+import random
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Self
+
+from guard.cache import PROBE_RECHECK_S, Cache
+from guard.link import Ask, Link, StoreAway
+from guard.models import Tally
+from guard.permit import BreakerOpen, Kind, Permit
+from guard.policy import BreakerPolicy, Outcome, State, with_duration
+from guard.store import Store
+
+REFRESH_S = 1.0
+CALL_LIMIT_S = 0.3
+SYNC_LIMIT_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Breakers:
+    """The breakers of `partners`, for as long as the `async with` lasts.
+
+    A closed breaker costs a call no round trip. The view is read again every second and whenever a breaker
+    changes. While the store is away local breakers decide; nothing here raises for that, or makes a call
+    wait longer than `call_limit_s` seconds. Every method raises KeyError for another partner.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        policy: BreakerPolicy,
+        partners: Sequence[str],
+        *,
+        call_limit_s: float = CALL_LIMIT_S,
+    ) -> None:
+        self._policy = policy
+        self._call_limit_s = call_limit_s
+        self._partners = tuple(partners)
+        self._cache = Cache(self._partners, policy)
+        self._changed = asyncio.Event()
+        self._link = Link(database_url, policy, self._changed.set)
+        self._pending: dict[str, Tally] = {}
+        self._name = uuid.uuid4().hex
+        self._tries = itertools.count()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._ask(self._sync, SYNC_LIMIT_S)
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+        await self._ask(self._flush)
+        await self._link.close()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the store is away, so that this process decides by itself."""
+        return self._cache.is_local
+
+    def admitted(self, partner: str) -> Permit | None:
+        """The permit of a closed breaker, with no round trip; None where `admit` has to be asked."""
+        return self._cache.closed.get(partner)
+
+    def peek(self, partner: str) -> BreakerOpen | None:
+        """The refusal that a call would meet, or None where it would be let in. Takes no lease."""
+        return self._cache.refusal(partner, time.monotonic())
+
+    async def admit(self, partner: str, past_breaker: bool = False) -> Permit:
+        """Leave to call `partner` once; give the answer to `record`. Raises BreakerOpen.
+
+        Where the open time is over, one caller of the whole fleet gets the probe. `past_breaker` lets the
+        call through an open breaker too (not through an operator's override).
+        """
+        permit = self._cache.closed.get(partner) or await self._admit_one(partner)
+        if permit is not None:
+            return permit
+        refusal = self.peek(partner) or BreakerOpen(partner, PROBE_RECHECK_S, None)
+        standing = self._cache.standing(partner)
+        if past_breaker and standing.override is None:
+            return Permit(partner, standing.version, Kind.PAST)
+        raise refusal
+
+    async def record(
+        self, permit: Permit, outcome: Outcome, duration_s: float, error: str | None = None
+    ) -> None:
+        """What came of the call. Failures and probes are written before this returns, successes within a
+        second; an answer that comes after the breaker has changed changes nothing."""
+        outcome = with_duration(outcome, duration_s, self._policy)
+        shared = not (permit.local or self._cache.is_local)
+        if shared and await self._record_shared(permit, outcome, error):
+            return
+        self._cache.record_locally(permit, outcome, time.monotonic(), random.random())
+
+    async def _admit_one(self, partner: str) -> Permit | None:
+        """A permit where the breaker is not known to be closed: the probe's, or none."""
+        if self.peek(partner) is not None:
+            return None
+        owner = f"{self._name}-{next(self._tries)}"
+
+        async def acquire(store: Store) -> None:
+            # Those before us in the queue may have found out.
+            if partner not in self._cache.closed and self.peek(partner) is None:
+                self._cache.apply(await store.acquire_probe(partner, owner), time.monotonic())
+
+        if self._cache.is_local or not await self._ask(acquire):
+            return self._cache.admit_locally(partner, time.monotonic())
+        standing = self._cache.standing(partner)
+        if standing.state is State.HALF_OPEN and standing.lease_owner == owner:
+            return Permit(partner, standing.version, Kind.PROBE)
+        return self._cache.closed.get(partner)
+
+    async def _record_shared(self, permit: Permit, outcome: Outcome, error: str | None) -> bool:
+        """Whether the store has the answer, or will have it with the next batch."""
+        match permit.kind:
+            case Kind.PROBE:
+                return await self._settle(permit, outcome, error)
+            case Kind.PAST:
+                return outcome is not Outcome.SUCCESS or await self._report_healthy(permit.partner)
+            case Kind.CALL:
+                self._count(permit, outcome, error)
+                return outcome in {Outcome.SUCCESS, Outcome.IGNORED} or await self._ask(self._flush)
+
+    async def _settle(self, permit: Permit, outcome: Outcome, error: str | None) -> bool:
+        succeeded = None if outcome is Outcome.IGNORED else outcome is Outcome.SUCCESS
+
+        async def settle(store: Store) -> None:
+            standing = await store.settle_probe(permit.partner, permit.version, succeeded, error)
+            self._cache.apply(standing, time.monotonic())
+
+        return await self._ask(settle)
+
+    async def _report_healthy(self, partner: str) -> bool:
+        async def report(store: Store) -> None:
+            self._cache.apply(await store.report_health(partner, healthy=True), time.monotonic())
+
+        return await self._ask(report)
+
+    def _count(self, permit: Permit, outcome: Outcome, error: str | None) -> None:
+        if outcome is Outcome.IGNORED:
+            return
+        tally = self._pending.get(permit.partner)
+        if tally is None or tally.version < permit.version:
+            tally = self._pending[permit.partner] = Tally(permit.version)
+        if tally.version == permit.version:
+            tally.add(outcome, error)
+
+    async def _flush(self, store: Store) -> None:
+        """Send all counts; those who wait for their turn behind this one find theirs sent."""
+        while self._pending:
+            partner, tally = self._pending.popitem()
+            self._cache.apply(await store.record(partner, tally), time.monotonic())
+
+    async def _sync(self, store: Store) -> None:
+        await self._flush(store)
+        standings = await store.read_standings(self._partners)
+        if self._cache.is_local:
+            log.warning("the breakers' store is back and decides again")
+        self._cache.replace(standings, time.monotonic())
+
+    async def _ask(self, ask: Ask, limit_s: float | None = None) -> bool:
+        """Whether the store did it; where it did not, the local breakers decide from here on."""
+        try:
+            await self._link.call(ask, limit_s or self._call_limit_s)
+        except StoreAway as error:
+            if not self._cache.is_local:
+                log.warning("the breakers' store is away, local breakers decide: %s", error)
+            self._cache.go_local(time.monotonic())
+            self._pending.clear()
+            return False
+        return True
+
+    async def _keep(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_S):
+                    await self._changed.wait()
+            self._changed.clear()
+            await self._ask(self._sync, SYNC_LIMIT_S)

@@ -1,0 +1,41 @@
+"""What the lab makes go wrong at a partner (only with TRIPS_LAB=1)."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.fields import WHOLE
+
+
+class Verb(StrEnum):
+    """The calls that faults can hit."""
+
+    PUT = "PUT"
+    CONFIRM = "confirm"
+    DELETE = "DELETE"
+
+
+Rate = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+
+class Faults(BaseModel):
+    """What goes wrong, on calls of `verbs`; with `count`, for that many such calls and then no more.
+
+    `down` cuts every connection, the health check included; of these only calls of `verbs` use up `count`.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"error_rate": 1.0, "status": 503, "count": 3}]},
+    )
+
+    down: Annotated[bool, Field(strict=True)] = False
+    error_rate: Rate = 0.0
+    status: Annotated[int, Field(strict=True, ge=400, le=599), WHOLE] = 503
+    retry_after_s: Annotated[int, Field(strict=True, ge=0, le=86_400), WHOLE] | None = None
+    latency_ms: Annotated[int, Field(strict=True, ge=0, le=600_000), WHOLE] = 0
+    drop_reply_rate: Rate = 0.0
+    verbs: Annotated[tuple[Verb, ...], Field(min_length=1, max_length=100)] = tuple(Verb)
+    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000), WHOLE] | None = None

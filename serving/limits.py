@@ -1,0 +1,110 @@
+"""The limits on a request's body, kept before anything looks at it, and on how long an answer is sent."""
+
+import asyncio
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.problems import problem
+
+MAX_BODY = 64 * 1024
+# An oversized body is read to its end, so that the caller sees the answer; up to here, then it is cut off.
+MAX_DRAIN = 16 * 1024 * 1024
+BODY_TIMEOUT_S = 10.0
+SEND_TIMEOUT_S = 30.0
+
+
+class BodyTooLargeError(Exception):
+    """The body is over MAX_BODY."""
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None where the caller has gone. Raises BodyTooLargeError once it is drained."""
+    body = bytearray()
+    size = 0
+    more = True
+    while more and size <= MAX_DRAIN:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY:
+            body += chunk
+        more = message.get("more_body", False)
+    if size > MAX_BODY:
+        raise BodyTooLargeError
+    return bytes(body)
+
+
+async def refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send `answer` once the request's body has passed unread, so that the connection can go on.
+
+    A body over the limits ends the connection instead.
+    """
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            await _read(receive)
+    except (TimeoutError, BodyTooLargeError):
+        answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    first = True
+
+    async def replay() -> Message:
+        nonlocal first
+        if first:
+            first = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return replay
+
+
+def limit_body(app: ASGIApp) -> ASGIApp:
+    """`app`, with the body read beforehand: 413 over 64 KiB, 408 where it takes longer than 10 s."""
+
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
+            await app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                body = await _read(receive)
+        except TimeoutError:
+            answer = problem(
+                408, "body_timeout", "the body did not arrive in time", headers={"Connection": "close"}
+            )
+            await answer(scope, receive, send)
+        except BodyTooLargeError:
+            detail = f"the body is over {MAX_BODY} bytes; send less"
+            answer = problem(413, "too_large", detail, headers={"Connection": "close"})
+            await answer(scope, receive, send)
+        else:
+            if body is not None:
+                await app(scope, _replayed(body, receive), send)
+
+    return gate
+
+
+def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
+    """`app`, whose answers are cut off where the caller takes nothing of them for `limit_s` seconds.
+
+    It is to be the outermost layer, as it asks for the server's own `send`.
+    """
+
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(limit_s):
+                    await send(message)
+            except TimeoutError:
+                # Closing would wait for what the caller does not take. uvicorn's `send` belongs to a
+                # cycle that knows its transport.
+                send.__self__.transport.abort()  # type: ignore[attr-defined]
+
+        await app(scope, receive, send_in_time)
+
+    return gate

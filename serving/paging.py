@@ -1,0 +1,63 @@
+"""Pages of a list, with a cursor that says after which entry the next page starts."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from serving.fields import Identifier
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=500, description="entries on a page")]
+Cursor = Annotated[str | None, Query(max_length=4000, description="the next_cursor of the page before")]
+
+_position: TypeAdapter[list[str]] = TypeAdapter(list[Identifier])
+
+
+class CursorError(Exception):
+    """The cursor was not given out by this list: answered 422."""
+
+
+class Page(BaseModel, Generic[T]):
+    """Entries in order; `next_cursor` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+def read_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
+    """The position in `cursor`, of `parts` strings; None where the list starts. Raises CursorError."""
+    if cursor is None:
+        return None
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        position = _position.validate_json(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValidationError, binascii.Error, ValueError) as error:
+        raise CursorError from error
+    if len(position) != parts:
+        raise CursorError
+    return tuple(position)
+
+
+def write_cursor(position: Sequence[str]) -> str:
+    """The cursor of a position."""
+    return base64.urlsafe_b64encode(_position.dump_json(list(position))).decode().rstrip("=")
+
+
+def page(
+    found: Sequence[T],
+    limit: int,
+    position: Callable[[T], Sequence[str]],
+    write: Callable[[Sequence[str]], str] = write_cursor,
+) -> Page[T]:
+    """A page of the first `limit` of `found`, which holds one more where another page follows.
+
+    `write` makes the cursor of an entry's position.
+    """
+    items = list(found[:limit])
+    more = len(found) > limit
+    return Page(items=items, next_cursor=write(position(items[-1])) if more else None)

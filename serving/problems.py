@@ -1,0 +1,173 @@
+"""Errors as RFC 9457 `application/problem+json`, each with a stable `code`."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from serving.openapi import COMPONENTS, describe
+from serving.paging import CursorError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not authorised",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Request time-out",
+    409: "Refused",
+    413: "Body too large",
+    422: "Invalid input",
+    429: "Too many requests",
+    500: "Internal error",
+    503: "Unavailable",
+}
+_CODES = {404: "unknown_path", 405: "method_not_allowed"}
+_USUAL_CODES = {
+    401: ["unauthorised"],
+    403: ["forbidden"],
+    408: ["body_timeout"],
+    413: ["too_large"],
+    422: ["invalid"],
+    429: ["rate_limited"],
+}
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_TEXT = {"schema": {"type": "string"}, "required": True}
+_SECONDS = {"schema": {"type": "integer", "minimum": 0}, "required": True}
+_HEADERS = {401: {"WWW-Authenticate": _TEXT}, 429: {"Retry-After": _SECONDS}, 503: {"Retry-After": _SECONDS}}
+
+
+class FieldError(BaseModel):
+    """A field of the request and what to do about it."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457; `code` is stable and meant for programs, `detail` for people."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError] | None = None
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    errors: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """The response of one problem."""
+    body = Problem(title=_TITLES.get(status, "Error"), status=status, code=code, detail=detail, errors=errors)
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
+
+
+def bad_field(field: str, remedy: str, code: str = "invalid") -> JSONResponse:
+    """422 for one field, with what to do about it."""
+    return problem(422, code, f"{field}: {remedy}", [FieldError(field=field, message=remedy)])
+
+
+def unavailable(code: str, detail: str, retry_after_s: int = 1) -> JSONResponse:
+    """503 with `Retry-After`."""
+    return problem(503, code, detail, headers={"Retry-After": str(retry_after_s)})
+
+
+def documented(*statuses: int, **codes: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of a route, for OpenAPI: of each status, and those of `code=status`.
+
+    A status alone stands for the code that it usually has.
+    """
+    found: dict[int, list[str]] = {status: [*_USUAL_CODES.get(status, ())] for status in statuses}
+    for code, status in codes.items():
+        found.setdefault(status, []).append(code)
+    return {status: _response(status, of_it) for status, of_it in found.items()}
+
+
+def _response(status: int, codes: Sequence[str]) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": f"{COMPONENTS}/Problem"}
+    if codes:
+        known = {"properties": {"code": {"enum": list(codes)}, "status": {"const": status}}}
+        schema = {"allOf": [schema, known]}
+    return {
+        "description": ": ".join([_TITLES[status], *([", ".join(codes)] if codes else [])]),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+        "headers": _HEADERS.get(status, {}),
+    }
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    # The first part says where the field came from (body, path, query), which its name alone makes clear.
+    place = [str(part) for part in error["loc"]]
+    name = ".".join(place[1:]) or place[0]
+    return FieldError(field=name, message=str(error["msg"]).removeprefix("Value error, "))
+
+
+def _broken_json() -> JSONResponse:
+    remedy = "this is not JSON in UTF-8 within the usual bounds; send a JSON object"
+    return bad_field("body", remedy, code="broken_json")
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    if any(found["type"] == "json_invalid" for found in error.errors()):
+        return _broken_json()
+    errors = [_field_error(found) for found in error.errors()]
+    return problem(422, "invalid", "; ".join(f"{found.field}: {found.message}" for found in errors), errors)
+
+
+async def _bad_cursor(_request: Request, _error: Exception) -> JSONResponse:
+    return bad_field("cursor", "not a cursor of this list; leave it out to start again")
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:
+        # FastAPI's answer to a body that its JSON reader gave up on: encoding, depth, digits.
+        return _broken_json()
+    code = _CODES.get(error.status_code, "error")
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem(error.status_code, code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of the request's path; the router names only those of the first route of that path."""
+    routes = request.app.router.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
+
+
+async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(
+        500, "internal", "something unexpected happened; the call may or may not have taken effect"
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error that any service of this kind can meet as a problem, and document what that is."""
+    handlers = {
+        RequestValidationError: _invalid,
+        CursorError: _bad_cursor,
+        HTTPException: _http,
+        Exception: _unexpected,
+    }
+    for error, handler in handlers.items():
+        app.add_exception_handler(error, handler)
+    describe(app, Problem)

@@ -1,0 +1,59 @@
+"""What a seed stands for, and what a run is judged by."""
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import cast
+
+import pytest
+
+from trials.chaos import plan
+from trials.chaos.client import Client
+from trials.chaos.load import Load
+from trials.chaos.soak import unsound
+from trip.trip import TripOrder
+
+TODAY = datetime.now(UTC).date()
+
+
+def drawn(seed: int) -> tuple[object, ...]:
+    return (
+        plan.trips(seed, 50, 4, TODAY),
+        list(islice(plan.kills(seed), 50)),
+        list(islice(plan.faults(seed, "hotel"), 50)),
+    )
+
+
+def test_a_seed_gives_the_same_plan_again_and_another_seed_another() -> None:
+    assert drawn(1) == drawn(1)
+    assert all(one != other for one, other in zip(drawn(1), drawn(2), strict=True))
+
+
+def test_every_planned_trip_is_one_that_the_front_door_takes() -> None:
+    for trip in plan.trips(3, 500, 4, TODAY):
+        order = TripOrder.model_validate(trip.body)
+        assert all(day >= TODAY for part in (order.tour, order.flight) if part for day in [part.date])
+
+
+def test_every_process_is_killed_and_stopped_sooner_or_later() -> None:
+    found = list(islice(plan.kills(4), 300))
+    assert {kill.process for kill in found if kill.stop_s is None} == set(plan.PROCESSES)
+    assert {kill.process for kill in found if kill.stop_s} == set(plan.PROCESSES)
+    assert all(plan.GAP_S[0] <= kill.gap_s <= plan.GAP_S[1] for kill in found)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "cancels", "problem"),
+    [
+        (["confirmed"] * 3 + ["failed"] * 7, {}, ""),
+        (["confirmed"] * 2 + ["failed"] * 8, {}, "fewer than 30%"),
+        (["confirmed"] * 9, {}, "10 trips were accepted, 9 are listed"),
+        (["confirmed"] * 10, {"0": 202}, "answered 202, but it ended confirmed"),
+        (["confirmed"] * 9 + ["cancelled"], {"9": 409}, "answered 409, but it ended cancelled"),
+    ],
+)
+def test_what_a_run_is_judged_by(statuses: list[str], cancels: dict[str, int], problem: str) -> None:
+    load = Load(Client(cast("object", None), cast("object", None)))  # type: ignore[arg-type]  # calls nobody
+    load.accepted, load.cancels = [str(number) for number in range(10)], cancels
+    found = [{"trip_id": str(number), "status": status} for number, status in enumerate(statuses)]
+    wrong = unsound(load, found, 10)
+    assert any(problem in one for one in wrong) if problem else wrong == []

@@ -1,0 +1,1 @@
+"""Measures the system, and breaks it on purpose, from outside."""

@@ -1,0 +1,83 @@
+"""The saga as textbooks write it: before each call an activity that checks the breaker, one after another."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    import asyncpg
+
+    from activities.http import open_session
+    from config.settings import settings
+    from stack.runner import stop_event
+    from trials.bench.contest.orders import PARTNERS, Json, body
+    from trials.bench.contest.textbook_activities import Call, PartnerActivities
+
+QUEUE = "textbook"
+LIMIT = timedelta(seconds=10)
+RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=settings().retry_base_s),
+    maximum_interval=timedelta(seconds=settings().retry_cap_s),
+    maximum_attempts=settings().retry_attempts,
+)
+RETRY_FOR_EVER = RetryPolicy(initial_interval=RETRY.initial_interval, maximum_interval=RETRY.maximum_interval)
+
+
+@workflow.defn(name="Textbook")
+class TextbookTrip:
+    """Books one trip; its id is every partner's idempotency key."""
+
+    @workflow.run
+    async def run(self, order: Json) -> str:
+        """`confirmed`, or `failed` with everything undone."""
+        sent: list[str] = []
+        try:
+            await self._book(order, sent)
+        except ActivityError:
+            for partner in reversed(sent):
+                await self._call("release", partner)
+            return "failed"
+        return "confirmed"
+
+    async def _book(self, order: Json, sent: list[str]) -> None:
+        due = 0
+        for partner in PARTNERS:
+            await self._check_breaker(partner)
+            sent.append(partner)
+            due += await self._call("hold", partner, body(order, partner, due))
+        for partner in reversed(PARTNERS):
+            await self._check_breaker(partner)
+            await self._call("confirm", partner)
+
+    async def _check_breaker(self, partner: str) -> None:
+        await workflow.execute_activity_method(
+            PartnerActivities.check_breaker, partner, start_to_close_timeout=LIMIT, retry_policy=RETRY
+        )
+
+    async def _call(self, verb: str, partner: str, sent: Json | None = None) -> int:
+        return await workflow.execute_activity_method(
+            PartnerActivities.call,
+            Call(verb, partner, workflow.info().workflow_id, sent),
+            start_to_close_timeout=LIMIT,
+            retry_policy=RETRY_FOR_EVER if verb == "release" else RETRY,
+        )
+
+
+async def serve(client: Client) -> None:
+    """Work until SIGTERM, tuned as the SDK is by default."""
+    async with (
+        open_session() as http,
+        asyncpg.create_pool(settings().database_url, command_timeout=5) as pool,
+    ):
+        activities = PartnerActivities(http, pool)
+        async with Worker(
+            client,
+            task_queue=QUEUE,
+            workflows=[TextbookTrip],
+            activities=[activities.check_breaker, activities.call],
+        ):
+            await stop_event().wait()

@@ -1,0 +1,117 @@
+"""A burst of trips at a system that has just started: are all accepted, and when are they all carried out?"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from trials.bench.contest.figures import percentile
+from trials.bench.contest.ground import Ground, Stage, fresh_ground
+from trials.bench.growth.booking import FINAL, patient_order
+
+AT_ONCE = 100
+ACCEPTED = "202"
+LOOK_EVERY_S = 1.0
+DRAIN_LIMIT_S = 3600.0
+
+_STATUSES = """
+    select status, count(*) as trips, count(*) filter (where started_at is null) as owed
+    from trips group by status
+"""
+_WAITS = """
+    select extract(epoch from updated_at - created_at)::float8 as waited
+    from trips where status = any($1) order by 1
+"""
+
+
+Took = dict[str, list[float]]
+"""Seconds that each request took, by the status it was answered, or by the name of the error."""
+
+
+async def measured(stop: asyncio.Event, trips: int) -> dict[str, Any]:
+    """What the front door answered, and how the trips ended, with a look a second on the way.
+
+    A look is seconds since the first request, requests answered, trips whose start is owed, and trips ended.
+    """
+    async with fresh_ground(stop, Stage) as ground:
+        record = await asyncpg.connect(ground.stage.database_url, timeout=10, command_timeout=60)
+        try:
+            return await _burst(ground, record, trips)
+        finally:
+            await record.close(timeout=5)
+
+
+async def _burst(ground: Ground, record: asyncpg.Connection, trips: int) -> dict[str, Any]:
+    took_s, begin = Took(), time.monotonic()
+    looks: list[tuple[float, ...]] = []
+    posting = asyncio.create_task(_post_all(ground, took_s, trips))
+    is_drained = False
+    while not is_drained and time.monotonic() < begin + DRAIN_LIMIT_S:
+        await asyncio.sleep(LOOK_EVERY_S)
+        known, owed, ended = await _look(record)
+        looks.append((time.monotonic() - begin, sum(map(len, took_s.values())), owed, ended))
+        is_drained = posting.done() and ended == known
+    posting_s = await posting
+    statuses = {row["status"]: row["trips"] for row in await record.fetch(_STATUSES)}
+    waited_s = [row["waited"] for row in await record.fetch(_WAITS, list(FINAL))]
+    return {
+        "trips": trips,
+        "answers": {status: len(took) for status, took in took_s.items()},
+        "posts_per_s": trips / posting_s,
+        **_percentiles("post", took_s.get(ACCEPTED, []), 1000, "ms"),
+        "drained_s": looks[-1][0],
+        "trips_per_s": looks[-1][3] / looks[-1][0],
+        **_percentiles("waited", waited_s, 1, "s"),
+        "statuses": statuses,
+        "wrong": list(_not_confirmed(took_s, statuses)),
+        "looks": [[round(one, 1) for one in look] for look in looks],
+    }
+
+
+async def _post_all(ground: Ground, took_s: Took, trips: int) -> float:
+    """Seconds until the last was answered."""
+    begin, left = time.monotonic(), iter(range(trips))
+
+    async def one_after_another() -> None:
+        for _ in left:
+            start = time.monotonic()
+            outcome = await _post(ground)
+            took_s.setdefault(outcome, []).append(time.monotonic() - start)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(one_after_another())
+    return time.monotonic() - begin
+
+
+async def _post(ground: Ground) -> str:
+    try:
+        async with ground.front_door.post(f"{ground.api}/trips", json=patient_order()) as answer:
+            await answer.read()
+            return str(answer.status)
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return type(error).__name__
+
+
+async def _look(record: asyncpg.Connection) -> tuple[int, int, int]:
+    """Trips known, trips whose start is owed, and trips that have ended."""
+    rows = await record.fetch(_STATUSES)
+    known, owed = (sum(row[name] for row in rows) for name in ("trips", "owed"))
+    return known, owed, sum(row["trips"] for row in rows if row["status"] in FINAL)
+
+
+def _not_confirmed(took_s: Took, statuses: Mapping[str, int]) -> Iterator[str]:
+    for outcome, took in took_s.items():
+        if outcome != ACCEPTED:
+            yield f"{len(took)} of the burst: {outcome}"
+    for status, number in statuses.items():
+        if status != "confirmed":
+            yield f"{number} of the burst: {status}"
+
+
+def _percentiles(name: str, values: list[float], factor: float, unit: str) -> dict[str, float]:
+    shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {f"{name}_{label}_{unit}": factor * percentile(values, share) for label, share in shares.items()}

@@ -1,0 +1,172 @@
+"""The crash matrix: every process dies at every moment of every step, and the trip ends whole or undone."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from audit.run import audit
+from trials.chaos.client import Away, Client
+from trials.chaos.moments import Missed, Moment, Placed, bring, check, freeze
+from trials.chaos.target import TEMPORAL
+from trials.chaos.verdict import FINAL, faults_of, final
+from trip.partner import Partner
+
+TRIES = 4
+END_LIMIT_S = 60.0
+MAX_ATTEMPTS = 5
+
+
+class Process(StrEnum):
+    """What dies; `partner` is the step's own."""
+
+    WORKER = "worker"
+    PARTNER = "partner"
+    POSTGRES = "postgres"
+    TEMPORAL = "temporal"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field of the matrix."""
+
+    process: Process
+    moment: Moment
+    step: Partner
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a cell: how its trip ended, after how long, and what is wrong with it."""
+
+    cell: Cell
+    trip_id: str
+    status: str
+    took_s: float
+    wrong: tuple[str, ...]
+
+
+def groups() -> list[list[Cell]]:
+    """All cells; those of a group share one kill. The payment comes first: its cancel is heard late."""
+    steps = list(reversed(Partner))
+    return [[Cell(process, moment, step) for step in steps] for process in Process for moment in Moment]
+
+
+def quick_groups() -> list[list[Cell]]:
+    """Every process at every moment, once each: the moments of a process are those of different steps."""
+    steps, found = list(Partner), []
+    for turn, process in enumerate(Process):
+        cells = [
+            Cell(process, moment, steps[(turn + place) % len(steps)])
+            # The one whose trip stands still for the shortest time comes last.
+            for place, moment in enumerate(sorted(Moment, key=_STAYS.index))
+        ]
+        found.append(cells)
+    return found
+
+
+_STAYS = [Moment.COMPENSATING, Moment.BEFORE_EFFECT, Moment.AFTER_EFFECT, Moment.AFTER_REPLY]
+
+
+async def run_all(client: Client, workers: int) -> list[Outcome]:
+    """Every cell, group by group. Raises Missed."""
+    return [outcome for cells in groups() for outcome in await run_group(client, cells, workers)]
+
+
+async def audited(client: Client) -> list[str]:
+    """What the audit of all stores finds."""
+    report = await audit(client.target.endpoints())
+    wrong = [f"{found.subject}: {found.code}: {found.problem}" for found in report.discrepancies]
+    return wrong + [f"{subject}: not at rest, and so not audited" for subject in report.in_flight]
+
+
+async def run_group(client: Client, cells: Sequence[Cell], workers: int) -> list[Outcome]:
+    """Bring a trip to each cell's moment, kill, and judge how the trips end. Raises Missed after TRIES."""
+    placed = await _placed(client, cells)
+    try:
+        _kill(client, cells, workers)
+    finally:
+        client.target.signal(TEMPORAL, signal.SIGCONT)
+    started = time.monotonic()
+    judging = (_judged(client, cell, one, started) for cell, one in zip(cells, placed, strict=True))
+    return list(await asyncio.gather(*judging))
+
+
+async def _placed(client: Client, cells: Sequence[Cell]) -> list[Placed]:
+    for _ in range(TRIES - 1):
+        await _ready(client)
+        try:
+            return await _at_their_moments(client, cells)
+        except Missed:
+            await _mend(client)
+    return await _at_their_moments(client, cells)
+
+
+async def _at_their_moments(client: Client, cells: Sequence[Cell]) -> list[Placed]:
+    placed = [await bring(client, cell.step, cell.moment) for cell in cells]
+    late = [one for one in placed if one.moment is Moment.AFTER_REPLY]
+    standing = [one for one in placed if one not in late]
+    try:
+        if late:
+            await freeze(client, late)
+        for one in standing:
+            await check(client, one)
+    except Missed:
+        client.target.signal(TEMPORAL, signal.SIGCONT)
+        raise
+    return placed
+
+
+def _kill(client: Client, cells: Sequence[Cell], workers: int) -> None:
+    names: dict[str, None] = {}
+    for cell in cells:
+        match cell.process:
+            case Process.WORKER:
+                names |= {f"worker-{number}": None for number in range(1, workers + 1)}
+            case Process.PARTNER:
+                names[cell.step.value] = None
+            case _:
+                names[cell.process.value] = None
+    for name in names:
+        client.target.kill(name)
+
+
+async def _judged(client: Client, cell: Cell, placed: Placed, started: float) -> Outcome:
+    trip = await final(client, placed.trip_id, END_LIMIT_S)
+    took_s = time.monotonic() - started
+    wrong = await faults_of(client, trip, placed.may_end)
+    attempts = next(step["attempts"] for step in trip["steps"] if step["name"] == cell.step)
+    if not 1 <= attempts <= MAX_ATTEMPTS:
+        wrong.append(f"{cell.step} was held {attempts} times")
+    return Outcome(cell, placed.trip_id, trip["status"], took_s, tuple(wrong))
+
+
+async def _ready(client: Client) -> None:
+    """Wait until all that was killed is back."""
+
+    async def answers() -> bool:
+        try:
+            return (await client.call("GET", "/readyz"))[0] == 200
+        except Away:
+            return False
+
+    await _eventually(answers)
+
+
+async def _mend(client: Client) -> None:
+    """End the faults that were meant for a trip that missed its moment, and let all trips end."""
+    for partner in Partner:
+        await client.lab("DELETE", partner.value, "/lab/faults")
+
+    async def at_rest() -> bool:
+        return all(trip["status"] in FINAL for trip in await client.trips())
+
+    await _eventually(at_rest)
+
+
+async def _eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(END_LIMIT_S):
+        while not await condition():  # noqa: ASYNC110 - another process tells of no event
+            await asyncio.sleep(0.1)

@@ -1,0 +1,107 @@
+"""Faults at the partners and kills of processes, for as long as they are wanted."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from trials.chaos import plan
+from trials.chaos.client import Client
+from trials.chaos.plan import PlannedFaults, PlannedKill
+from trip.partner import Partner
+
+REPEAT_S = 1.0
+END_LIMIT_S = 30.0
+CUT = "dropped"
+
+
+class Damage(BaseModel):
+    """What was done: processes killed and stopped, and the partners' calls, with how many were spoilt."""
+
+    kills: dict[str, int]
+    stops: dict[str, int]
+    calls: int
+    faulty: int
+    cut: int
+
+
+@dataclass
+class Weather:
+    """What has been done to the system. `calls` are the partners' calls by outcome."""
+
+    client: Client
+    kills: Counter[str] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+
+    async def rage(self, seed: int, stop: asyncio.Event) -> None:
+        """Faults and kills as the seed has them until `stop` is set; then nothing is left stopped."""
+        async with asyncio.TaskGroup() as group:
+            for partner in Partner:
+                group.create_task(self._break(partner.value, plan.faults(seed, partner.value), stop))
+            group.create_task(self._kill(plan.kills(seed), stop))
+
+    async def clear(self) -> None:
+        """End all faults. Raises TimeoutError where a partner does not come back."""
+        async with asyncio.timeout(END_LIMIT_S):
+            for partner in Partner:
+                while await self.client.lab("DELETE", partner.value, "/lab/faults") is None:  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(REPEAT_S / 2)
+
+    async def damage(self) -> Damage:
+        """All of it, when all is over."""
+        await self.count_calls(*Partner)
+        faulty = sum(n for outcome, n in self.calls.items() if outcome == "429" or outcome[0] == "5")
+        return Damage(
+            kills=self.kills, stops=self.stops, calls=self.calls.total(), faulty=faulty, cut=self.calls[CUT]
+        )
+
+    async def count_calls(self, *partners: str) -> None:
+        """Add up the partners' calls, which each keeps only as long as it lives."""
+        for partner in partners:
+            page = await self.client.lab("GET", partner, "/lab/calls?limit=100000")
+            self.calls.update(str(call["outcome"]) for call in (page or {"items": []})["items"])
+
+    async def _break(self, partner: str, planned: Iterator[PlannedFaults], stop: asyncio.Event) -> None:
+        now = asyncio.get_running_loop().time
+        for faults in planned:
+            until = now() + faults.for_s
+            while now() < until:
+                # Again and again, since a partner that was killed has forgotten them.
+                await self.client.lab("PUT", partner, "/lab/faults", faults.faults)
+                if await _set_within(stop, min(REPEAT_S, max(0.0, until - now()))):
+                    return
+
+    async def _kill(self, planned: Iterator[PlannedKill], stop: asyncio.Event) -> None:
+        for kill in planned:
+            if await _set_within(stop, kill.gap_s):
+                return
+            if kill.stop_s is not None:
+                await self._stop_for(kill.process, kill.stop_s)
+                continue
+            if kill.process in self.client.target.partners:
+                await self.count_calls(kill.process)
+            if self.client.target.kill(kill.process):
+                self.kills[kill.process] += 1
+
+    async def _stop_for(self, process: str, stop_s: float) -> None:
+        target = self.client.target
+        if not target.signal(process, signal.SIGSTOP):
+            return
+        self.stops[process] += 1
+        try:
+            await asyncio.sleep(stop_s)
+        finally:
+            target.signal(process, signal.SIGCONT)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
