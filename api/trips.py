@@ -25,6 +25,7 @@ from record.pool import AWAY
 from serving.fields import Body, Identifier
 from serving.paging import Limit, Page
 from serving.problems import bad_field, documented, problem, unavailable
+from trip.order import TripOrder
 from trip.partner import Partner
 from trip.trip import (
     FINAL_STATUSES,
@@ -32,7 +33,6 @@ from trip.trip import (
     Links,
     OperatorOrder,
     Trip,
-    TripOrder,
     TripStatus,
     new_trip,
 )
@@ -186,7 +186,7 @@ def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
         return bad_field("payment.currency", f"must be one of {', '.join(door.currencies)}")
     today = datetime.now(UTC).date()
     last = _years_later(today, YEARS_AHEAD)
-    for field, day in _days(order):
+    for field, day in order.days():
         if not today <= day <= last:
             return bad_field(field, f"must be from {today} to {last}")
     return None
@@ -196,17 +196,6 @@ def _refuse_more(door: Door) -> JSONResponse | None:
     if door.starter.is_full():
         return unavailable("backlog_full", "too many trips wait for their start; nothing was accepted", 5)
     return None
-
-
-def _days(order: TripOrder) -> list[tuple[str, date]]:
-    days = []
-    if order.hotel:
-        days += [("hotel.check_in", order.hotel.check_in), ("hotel.check_out", order.hotel.check_out)]
-    if order.tour:
-        days.append(("tour.date", order.tour.date))
-    if order.flight:
-        days.append(("flight.date", order.flight.date))
-    return days
 
 
 def _years_later(day: date, years: int) -> date:

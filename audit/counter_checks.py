@@ -68,36 +68,36 @@ def _out_of_bounds(row: StockRow) -> str | None:
 
 
 def _points(facts: Facts, tally: Tally) -> None:
-    points = facts.partners[Partner.POINTS]
+    points = facts.partners[Partner("points")]
     expected = expected_rows(points, lambda r: [(ALL_MEMBERS, -(r.amount_minor or 0))], facts.now).get(
         ALL_MEMBERS, Expected()
     )
     held = sum(member.held for member in points.members)
     redeemed = sum(member.opening - member.balance for member in points.members)
-    _compare(tally, ALL_MEMBERS, Partner.POINTS, expected, (held, redeemed))
+    _compare(tally, ALL_MEMBERS, Partner("points"), expected, (held, redeemed))
 
 
 def _members(facts: Facts, tally: Tally) -> None:
-    for member in facts.partners[Partner.POINTS].members:
+    for member in facts.partners[Partner("points")].members:
         tally.judged += 1
         if member.balance < 0 or member.held < 0:
             problem = f"below 0: balance {member.balance}, held {member.held}"
-            tally.wrong(member.member_id, problem, _OWN_RECORDS, Partner.POINTS)
+            tally.wrong(member.member_id, problem, _OWN_RECORDS, Partner("points"))
 
 
 def _ledger_sums(facts: Facts, tally: Tally) -> None:
     sums: dict[str, int] = defaultdict(int)
-    for account in facts.partners[Partner.PAYMENT].accounts:
+    for account in facts.partners[Partner("payment")].accounts:
         sums[account.currency] += account.balance_minor
     for currency, balance in sums.items():
         tally.judged += 1
         if balance:
             remedy = "find the transfer that has one side only in the payment's own books, and complete it"
-            tally.wrong(currency, f"the accounts sum to {balance}, not 0", remedy, Partner.PAYMENT)
+            tally.wrong(currency, f"the accounts sum to {balance}, not 0", remedy, Partner("payment"))
 
 
 def _ledger(facts: Facts, tally: Tally) -> None:
-    payment = facts.partners[Partner.PAYMENT]
+    payment = facts.partners[Partner("payment")]
     balances = {(a.account, a.currency): a.balance_minor for a in payment.accounts}
     expected = expected_rows(payment, lambda r: [(r.currency or "", r.amount_minor or 0)], facts.now)
     for currency in sorted(expected.keys() | {currency for _, currency in balances}):
@@ -112,9 +112,9 @@ def _compare_balance(tally: Tally, subject: str, balance: int, expected: Range) 
     if balance not in expected:
         problem = f"the balance is {balance}, but the payment's reservations make {expected}"
         remedy = "compare the payment's own transfers with its reservations, and book the difference"
-        tally.wrong(subject, problem, remedy, Partner.PAYMENT)
+        tally.wrong(subject, problem, remedy, Partner("payment"))
     elif not expected.is_exact:
-        tally.moving.append(f"{Partner.PAYMENT} {subject}")
+        tally.moving.append(f"{Partner('payment')} {subject}")
 
 
 COUNTER_CHECKS = (

@@ -15,7 +15,7 @@ from trip.trip import FINAL_STATUSES, StepStatus, TripStatus
 Claims = tuple[tuple[str, int], ...]
 """The rows of a partner's stock that a reservation takes from, and how many units of each."""
 
-STOCK_PARTNERS = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
+STOCK_PARTNERS = (Partner("hotel"), Partner("tour"), Partner("flight"))
 ACTIVE = frozenset({ReservationStatus.HELD, ReservationStatus.CONFIRMED})
 
 _READ = ConfigDict(extra="ignore")

@@ -130,9 +130,9 @@ class PartnerReader:
 
 
 _COUNTERS: dict[Partner, Callable[[PartnerReader], Awaitable[dict[str, Any]]]] = {
-    Partner.HOTEL: PartnerReader.stock,
-    Partner.TOUR: PartnerReader.stock,
-    Partner.FLIGHT: PartnerReader.stock,
-    Partner.POINTS: PartnerReader.members,
-    Partner.PAYMENT: PartnerReader.ledger,
+    Partner("hotel"): PartnerReader.stock,
+    Partner("tour"): PartnerReader.stock,
+    Partner("flight"): PartnerReader.stock,
+    Partner("points"): PartnerReader.members,
+    Partner("payment"): PartnerReader.ledger,
 }

@@ -2,15 +2,16 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from sys import intern
 
 import asyncpg
 from pydantic import ValidationError
 
 from audit.facts import Claims, StepFact, TripFact, row_name
+from partners.catalogue import STAYS
+from trip.order import TripOrder
 from trip.partner import Partner
-from trip.trip import Trip, TripOrder, TripStatus
+from trip.trip import Trip, TripStatus
 
 
 @dataclass
@@ -59,13 +60,11 @@ def trip_fact(row: asyncpg.Record) -> TripFact:
 
 
 def claims(order: TripOrder) -> dict[Partner, Claims]:
-    """What the order takes from stock: a room for each night, a seat on each day."""
-    taken: dict[Partner, Claims] = {}
-    if stay := order.hotel:
-        nights = (stay.check_in + timedelta(days=n) for n in range((stay.check_out - stay.check_in).days))
-        taken[Partner.HOTEL] = tuple((intern(row_name(stay.hotel_id, day)), stay.rooms) for day in nights)
-    if tour := order.tour:
-        taken[Partner.TOUR] = ((intern(row_name(tour.tour_id, tour.date)), tour.seats),)
-    if flight := order.flight:
-        taken[Partner.FLIGHT] = ((intern(row_name(flight.flight_no, flight.date)), flight.seats),)
-    return taken
+    """What the order takes from the stock of each stay that it asks for."""
+    return {
+        Partner(stay.name): tuple(
+            (intern(row_name(claim.item, claim.day)), claim.units) for claim in stay.claims(part)
+        )
+        for stay in STAYS
+        if (part := order.part(stay.name))
+    }

@@ -16,11 +16,11 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
 PARTNER_PORTS = {
-    Partner.HOTEL: 8101,
-    Partner.TOUR: 8102,
-    Partner.FLIGHT: 8103,
-    Partner.POINTS: 8104,
-    Partner.PAYMENT: 8105,
+    Partner("hotel"): 8101,
+    Partner("tour"): 8102,
+    Partner("flight"): 8103,
+    Partner("points"): 8104,
+    Partner("payment"): 8105,
 }
 
 
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _policies_are_sound(self) -> Self:
-        self.backoff(Partner.HOTEL)
+        self.backoff(Partner("hotel"))
         self.retry_budget()
         self.oidc()
         return self

@@ -12,14 +12,15 @@ from typing import Any, NoReturn
 import uvicorn
 import uvloop
 from fastapi import APIRouter
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from partners.app import create_app
 from partners.config import PORTS, PartnerConfig, read_config
+from partners.declaration import B
 from partners.gate import demand_token
 from partners.lab import Lab, add_lab, with_faults
-from partners.service import B, PartnerService
+from partners.service import PartnerService
 from partners.store import Store
 from serving.garbage import collect_less_often
 from serving.limits import limit_body
@@ -98,8 +99,8 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _load(name: str) -> PartnerService[BaseModel]:
-    service: PartnerService[BaseModel] = importlib.import_module(f"partners.{name}").service
+def _load(name: str) -> PartnerService[Any]:
+    service: PartnerService[Any] = importlib.import_module(f"partners.{name}.service").service
     return service
 
 

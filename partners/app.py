@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, FastAPI, Path, Query, Response
 from pydantic import BaseModel
 
+from partners.declaration import B
 from partners.problems import add_handlers
-from partners.service import B, PartnerService
+from partners.service import PartnerService
 from partners.store import Reservation, Status, Store
 from serving.fields import Identifier
 from serving.paging import Cursor, Limit, Page, page, read_cursor
@@ -106,7 +107,7 @@ def create_app(service: PartnerService[B], store: Store[B], audit: APIRouter) ->
         task.cancel()
         await asyncio.wait([task])
 
-    app = FastAPI(title=service.title, version="1", lifespan=sweeping, redirect_slashes=False)
+    app = FastAPI(title=service.declaration.title, version="1", lifespan=sweeping, redirect_slashes=False)
     add_handlers(app, service.away)
 
     @app.get("/healthz", tags=["health"], responses=documented(503))
@@ -116,6 +117,6 @@ def create_app(service: PartnerService[B], store: Store[B], audit: APIRouter) ->
         return Health()
 
     app.include_router(_reads(store))
-    app.include_router(_writes(store, service.body))
+    app.include_router(_writes(store, service.declaration.body))
     app.include_router(audit, tags=["audit"])
     return app

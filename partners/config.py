@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-PORTS = {"hotel": 8101, "tour": 8102, "flight": 8103, "points": 8104, "payment": 8105}
+from partners.catalogue import PARTNERS
+
+PORTS = {partner.name: partner.port for partner in PARTNERS}
 
 
 class PartnerConfig(BaseSettings):

@@ -9,8 +9,8 @@ from typing import Generic
 
 import asyncpg
 
+from partners.declaration import B
 from partners.rules import confirmed, new_reference, repeated
-from partners.service import B
 from partners.store import Reservation, Status, UnknownKey
 
 POOL_SIZE = 10

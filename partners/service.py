@@ -3,30 +3,26 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 from fastapi import APIRouter
-from pydantic import BaseModel
 
+from partners.declaration import B, Declaration
 from partners.store import Store
-
-B = TypeVar("B", bound=BaseModel)
 
 Opened = AbstractAsyncContextManager[tuple[Store[B], APIRouter]]
 
 
 @dataclass(frozen=True)
 class PartnerService(Generic[B]):
-    """One partner: its name, what a hold asks for, and how to open its store.
+    """One partner: its declaration, and how to open its store.
 
     `open(engine_url, hold_s)` gives the store, with schema and sample data in place, and a router with
     the partner's own audit view; leaving it closes the store. `engine_errors` are raised by the engine's
     client where the engine is away or overloaded; they are answered 503, as TimeoutError and OSError are.
     """
 
-    name: str
-    title: str
-    body: type[B]
+    declaration: Declaration[B]
     engine_errors: tuple[type[Exception], ...]
     open: Callable[[str, float], Opened[B]]
 

@@ -40,11 +40,11 @@ class Ports(BaseSettings):
     temporal_port: Port = 7233
     temporal_ui_port: Port = 8233
     temporal_metrics_port: Port | None = None
-    hotel_port: Port = PARTNER_PORTS[Partner.HOTEL]
-    tour_port: Port = PARTNER_PORTS[Partner.TOUR]
-    flight_port: Port = PARTNER_PORTS[Partner.FLIGHT]
-    points_port: Port = PARTNER_PORTS[Partner.POINTS]
-    payment_port: Port = PARTNER_PORTS[Partner.PAYMENT]
+    hotel_port: Port = PARTNER_PORTS[Partner("hotel")]
+    tour_port: Port = PARTNER_PORTS[Partner("tour")]
+    flight_port: Port = PARTNER_PORTS[Partner("flight")]
+    points_port: Port = PARTNER_PORTS[Partner("points")]
+    payment_port: Port = PARTNER_PORTS[Partner("payment")]
 
     def partner(self, partner: Partner) -> int:
         """The port of a bundled partner."""

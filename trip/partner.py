@@ -2,18 +2,33 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from partners.catalogue import PARTNERS
+from partners.declaration import Declaration
+from partners.payment.declaration import PAYMENT as PIVOT
+from partners.points.declaration import POINTS as DISCOUNT
 
-class Partner(StrEnum):
-    """A downstream service; the order is that of a trip's steps."""
+if TYPE_CHECKING:
 
-    HOTEL = "hotel"
-    TOUR = "tour"
-    FLIGHT = "flight"
-    POINTS = "points"
-    PAYMENT = "payment"
+    class Partner(StrEnum):
+        """A downstream service by its name; the order is that of a trip's steps."""
+
+else:
+    Partner = StrEnum("Partner", {partner.name.upper(): partner.name for partner in PARTNERS})
+
+POINTS, PAYMENT = Partner(DISCOUNT.name), Partner(PIVOT.name)
+"""The discount, and the pivot."""
+
+
+def declared(partner: Partner) -> Declaration[Any]:
+    """What the partner declares of itself."""
+    return _DECLARED[partner]
+
+
+_DECLARED = {Partner(partner.name): partner for partner in PARTNERS}
 
 
 class Verb(StrEnum):

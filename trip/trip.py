@@ -1,111 +1,13 @@
-"""A trip: what a traveller orders, and the record of how far its booking has come."""
+"""A trip: how far the booking of an order has come."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from serving.fields import WHOLE, Body, Count, Day, Identifier
+from trip.order import TripOrder
 from trip.partner import Partner, Sending
-
-MAX_NIGHTS = 60
-MAX_DEADLINE_S = 86_400
-
-
-_EMAIL = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$"
-
-Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
-
-
-class Traveller(Body):
-    """Who travels; `member_id` is needed to redeem points."""
-
-    name: Identifier
-    email: Annotated[
-        Identifier, StringConstraints(pattern=_EMAIL), Field(json_schema_extra={"pattern": _EMAIL})
-    ]
-    member_id: Identifier | None = None
-
-
-class HotelStay(Body):
-    """Nights from `check_in` up to, not including, `check_out`."""
-
-    hotel_id: Identifier
-    check_in: Day
-    check_out: Day
-    rooms: Count
-
-    @model_validator(mode="after")
-    def _nights_in_bounds(self) -> Self:
-        nights = (self.check_out - self.check_in).days
-        if not 1 <= nights <= MAX_NIGHTS:
-            raise ValueError(
-                f"check_out must be 1 to {MAX_NIGHTS} nights after check_in, not {nights}; move one of them"
-            )
-        return self
-
-
-class TourSeats(Body):
-    """Seats on a tour's departure of one day."""
-
-    tour_id: Identifier
-    date: Day
-    seats: Count
-
-
-class FlightSeats(Body):
-    """Seats on a flight of one day."""
-
-    flight_no: Identifier
-    date: Day
-    seats: Count
-
-
-class PointsRedemption(Body):
-    """Points to take off the price; a point is worth one unit of the trip's currency."""
-
-    redeem: Annotated[int, Field(strict=True, ge=1, le=10**9), WHOLE]
-
-
-class PaymentMethod(Body):
-    """How the rest is paid."""
-
-    card_token: Identifier
-    currency: Currency
-
-
-class TripOrder(Body):
-    """The body of `POST /trips`: the parts of a trip that are to be booked wholly or not at all."""
-
-    traveller: Traveller
-    hotel: HotelStay | None = None
-    tour: TourSeats | None = None
-    flight: FlightSeats | None = None
-    points: PointsRedemption | None = None
-    payment: PaymentMethod
-    when_partner_down: Literal["fail", "wait"] = "fail"
-    deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S), WHOLE] = 300
-
-    @model_validator(mode="after")
-    def _parts_fit_together(self) -> Self:
-        if not (self.hotel or self.tour or self.flight):
-            raise ValueError("one of hotel, tour or flight is needed; add at least one")
-        if self.points and not self.traveller.member_id:
-            raise ValueError("points need traveller.member_id; add it or leave points out")
-        return self
-
-    def partners(self) -> list[Partner]:
-        """The partners this order asks for, in the order of a trip's steps; payment is always one."""
-        return [partner for partner in Partner if getattr(self, partner.value) is not None]
-
-    def body(self, partner: Partner) -> dict[str, object]:
-        """What this order asks of the hotel, the tour or the flight, as JSON; KeyError for others."""
-        parts = {Partner.HOTEL: self.hotel, Partner.TOUR: self.tour, Partner.FLIGHT: self.flight}
-        part = parts[partner]
-        if part is None:
-            raise KeyError(partner)
-        return part.model_dump(mode="json")
 
 
 class TripStatus(StrEnum):

@@ -21,8 +21,10 @@ from workflows.tasks import cancelled, together
 
 with workflow.unsafe.imports_passed_through():
     from trip.calls import CaptureDecision, PartnerCall
+    from trip.order import TripOrder
     from trip.partner import (
         PARTNER_UNAVAILABLE,
+        PAYMENT,
         BreakerCheck,
         BreakerFinding,
         CallError,
@@ -32,21 +34,20 @@ with workflow.unsafe.imports_passed_through():
         Sending,
         Verb,
     )
+    from trip.plan import STAGES, asked, stages, summary
     from trip.trip import (
         Failure,
         OperatorOrder,
         StepError,
         StepStatus,
-        TripOrder,
         TripStatus,
     )
 
-SIDE_BY_SIDE = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
 ORDERLY = timedelta(seconds=3)
 SETTLED = (Sending.BARRED, Sending.UNDONE, Sending.CAPTURES)
 FIRST_TASK_EVENTS = 3
 """The workflow's start, its first task's scheduling and start; a run that was lost adds to them."""
-COMPENSATION_ORDER = ((Partner.PAYMENT,), (Partner.POINTS,), tuple(reversed(SIDE_BY_SIDE)))
+COMPENSATION_ORDER = [tuple(reversed(stage)) for stage in reversed(STAGES)]
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,12 @@ class Saga:
         Raises StepFailed and AlreadySettled; what was sent until then is left to `compensate`.
         """
         await self._begin()
-        stays = [partner for partner in SIDE_BY_SIDE if partner in self._order.partners()]
-        await together(self._hold(partner, self._order.body(partner)) for partner in stays)
-        due = sum(self._amount(partner) for partner in stays)
-        if self._order.points:
-            due += await self._hold_points(price=due)
-        self._progress.set_total(due)
-        await self._hold_payment(due)
+        due = 0
+        for stage in stages(self._order):
+            if PAYMENT in stage:
+                self._progress.set_total(due)
+            await together(self._hold(partner, due) for partner in stage)
+            due += sum(self._amount(partner) for partner in stage)
 
     async def confirm_all(self) -> Ending | None:
         """Capture the payment, the pivot, then confirm the rest side by side.
@@ -106,7 +106,7 @@ class Saga:
         Raises AlreadySettled where the trip is undone.
         """
         held = [step.name for step in self._progress.trip.steps if step.status is StepStatus.HELD]
-        pivot = [partner for partner in held if partner is Partner.PAYMENT] or held[:1]
+        pivot = [partner for partner in held if partner is PAYMENT] or held[:1]
         try:
             await together(self._confirm(partner, is_pivot=True) for partner in pivot)
             await together(self._confirm(partner) for partner in held if partner not in pivot)
@@ -218,7 +218,10 @@ class Saga:
         self._note_refusal(partner, error)
         return StepFailed(partner, error)
 
-    async def _hold(self, partner: Partner, body: dict[str, object]) -> None:
+    async def _hold(self, partner: Partner, due: int) -> None:
+        if (body := asked(self._order, partner, due)) is None:
+            self._progress.update_step(partner, status=StepStatus.CONFIRMED, amount_minor=0)
+            return
         if partner not in self._to_compensate:
             self._to_compensate.append(partner)  # before it is sent: its outcome may stay unknown
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
@@ -245,22 +248,6 @@ class Saga:
             self._to_compensate.remove(partner)
         status = StepStatus.FAILED if error.final or nothing_sent else StepStatus.UNKNOWN
         self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
-
-    async def _hold_points(self, price: int) -> int:
-        assert self._order.points is not None
-        redeem = min(self._order.points.redeem, price)
-        await self._hold(Partner.POINTS, {"member_id": self._order.traveller.member_id, "redeem": redeem})
-        return self._amount(Partner.POINTS)
-
-    async def _hold_payment(self, due: int) -> None:
-        if due == 0:
-            self._progress.update_step(Partner.PAYMENT, status=StepStatus.CONFIRMED, amount_minor=0)
-            return
-        method = self._order.payment
-        await self._hold(
-            Partner.PAYMENT,
-            {"card_token": method.card_token, "amount_minor": due, "currency": method.currency},
-        )
 
     def _amount(self, partner: Partner) -> int:
         return self._progress.step(partner).amount_minor or 0
@@ -340,20 +327,7 @@ class Saga:
         durably: bool,
     ) -> PartnerAnswer:
         locally = None if durably else self._progress.soon_more()
-        return await carry_out(verb, partner, call, self._summary(partner), locally)
-
-    def _summary(self, partner: Partner) -> str:
-        match partner:
-            case Partner.HOTEL if stay := self._order.hotel:
-                return f"{stay.hotel_id} {stay.check_in} to {stay.check_out}, rooms: {stay.rooms}"
-            case Partner.TOUR if tour := self._order.tour:
-                return f"{tour.tour_id} {tour.date}, seats: {tour.seats}"
-            case Partner.FLIGHT if flight := self._order.flight:
-                return f"{flight.flight_no} {flight.date}, seats: {flight.seats}"
-            case Partner.POINTS:
-                return f"points of {self._order.traveller.member_id}"
-            case _:
-                return f"{self._order.payment.card_token}, {self._order.payment.currency}"
+        return await carry_out(verb, partner, call, summary(self._order, partner), locally)
 
 
 def _shown(error: CallError) -> StepError:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from partners.flight.body import FlightSeats
+from partners.flight.declaration import FlightSeats
 from partners.flight.engine import Engine
 from partners.inventory import InventoryRow
 from partners.redis import CALL_TIMEOUT_S

@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from partners.hotel.body import HotelStay
 from partners.hotel.database import Document
+from partners.hotel.declaration import HotelStay
 from partners.rules import new_reference
 from partners.store import Reservation, Status
 
 # Confirms a hold, and says when by the engine's clock: the caller must see that it was not too late.
 CONFIRM = [{"$set": {"status": Status.CONFIRMED, "confirmed_at": "$$NOW"}}]
+
+
+def night_names(body: HotelStay) -> list[str]:
+    """The documents of the nights stayed: the hotel and the date, such as `KYO-RYOKAN/2027-03-01`."""
+    return [f"{body.hotel_id}/{night}" for night in body.nights()]
 
 
 def new_stay(key: str, body: HotelStay, nights: Sequence[Document]) -> Document:
@@ -21,7 +26,7 @@ def new_stay(key: str, body: HotelStay, nights: Sequence[Document]) -> Document:
         "reference": new_reference("HOTEL"),
         "amount_minor": sum(night["price_minor"] for night in nights) * body.rooms,
         "currency": nights[0]["currency"],
-        "nights": body.nights(),
+        "nights": night_names(body),
         "rooms": body.rooms,
         "body": body.model_dump(mode="json"),
     }

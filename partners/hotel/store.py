@@ -11,13 +11,14 @@ from typing import TypeVar
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
-from partners.hotel.body import HotelStay
 from partners.hotel.database import Client, Database, Document
+from partners.hotel.declaration import HotelStay
 from partners.hotel.stays import (
     CONFIRM,
     insert_unless_known,
     new_night,
     new_stay,
+    night_names,
     reservation,
 )
 from partners.rules import confirmed, repeated
@@ -52,7 +53,7 @@ class HotelStore:
     async def hold(self, key: str, body: HotelStay) -> tuple[Reservation, bool]:
         """As Store.hold."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            names = body.nights()
+            names = night_names(body)
             async with self._turn(names):
                 nights = await self._read_nights(body.hotel_id, names)
                 if not nights:

@@ -1,6 +1,6 @@
 """The payment partner's SQL: each statement locks one reservation and adds one transfer."""
 
-from partners.payment.body import Payment
+from partners.payment.declaration import Payment
 from partners.postgres import Statements
 
 # The insert of the key wins or loses; a key that is known yields no row.

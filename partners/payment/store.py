@@ -9,7 +9,7 @@ import asyncpg
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from partners.payment.body import Payment
+from partners.payment.declaration import Payment
 from partners.payment.statements import LEDGER, PAYMENT
 from partners.postgres import PostgresStore, fetch, opened_pool
 from partners.store import Code, Refused, Reservation, UnknownKey

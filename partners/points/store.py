@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from partners.points import queries
-from partners.points.body import PointsRedemption
+from partners.points.declaration import PointsRedemption
 from partners.points.graph import Graph, Row
 from partners.redis import CALL_TIMEOUT_S
 from partners.rules import confirmed, new_reference, repeated

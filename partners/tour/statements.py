@@ -5,7 +5,7 @@ takes only reservations that nobody else has, and gives way to a sweep that is u
 """
 
 from partners.postgres import Statements
-from partners.tour.body import TourSeats
+from partners.tour.declaration import TourSeats
 
 # The insert of the key wins or loses. A departure without room fails its check and takes the reservation
 # back with it; a key that is known, or a tour that is not, yields no row.

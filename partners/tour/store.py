@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from partners.inventory import InventoryRow, inventory_page, read_position
 from partners.postgres import PostgresStore, fetch, opened_pool
 from partners.store import Code, Refused, Reservation, UnknownKey
-from partners.tour.body import TourSeats
+from partners.tour.declaration import TourSeats
 from partners.tour.statements import INVENTORY, TOUR
 from serving.paging import Cursor, Limit, Page
 from serving.problems import documented

@@ -21,8 +21,10 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from record.pool import Pool, open_pool
 from tests.traveller import bench_order
+from trip.order import TripOrder
 from trip.partner import Partner
-from trip.trip import Booking, Links, Step, StepStatus, Trip, TripOrder, TripStatus, new_trip
+from trip.plan import STAGES, asked
+from trip.trip import Booking, Links, Step, StepStatus, Trip, TripStatus, new_trip
 
 AT_ONCE = 24
 QUEUE = "audit-fill"
@@ -88,16 +90,13 @@ class Filler:
         trip.status = TripStatus.CONFIRMED
         assert order.points is not None
         bodies: dict[Partner, Any] = {
-            Partner.HOTEL: order.body(Partner.HOTEL),
-            Partner.TOUR: order.body(Partner.TOUR),
-            Partner.FLIGHT: order.body(Partner.FLIGHT),
-            Partner.POINTS: {"member_id": order.traveller.member_id, "redeem": order.points.redeem},
+            partner: asked(order, partner, order.points.redeem) for stage in STAGES[:-1] for partner in stage
         }
         for partner, body in bodies.items():
             await self._part(trip.step(partner), trip.trip_id, body)
         total = sum(step.amount_minor or 0 for step in trip.steps)
         card = {"card_token": order.payment.card_token, "amount_minor": total, "currency": "JPY"}
-        await self._part(trip.step(Partner.PAYMENT), trip.trip_id, card)
+        await self._part(trip.step(Partner("payment")), trip.trip_id, card)
         trip.total.amount_minor = total
         return await self._record(booking, trip)
 

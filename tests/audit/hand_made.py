@@ -24,7 +24,7 @@ DAY = date(2026, 9, 1)
 ROW = f"NH847/{DAY}"
 BOOKED, UNDONE, GOING, STUCK = "booked", "undone", "going", "stuck"
 
-AMOUNTS = {Partner.FLIGHT: 64_000, Partner.POINTS: -5_000, Partner.PAYMENT: 59_000}
+AMOUNTS = {Partner("flight"): 64_000, Partner("points"): -5_000, Partner("payment"): 59_000}
 
 
 def seen(key: str, partner: Partner, status: str = "confirmed", **changes: Any) -> SeenReservation:
@@ -53,7 +53,7 @@ def trip(trip_id: str, status: TripStatus, step: StepStatus) -> TripFact:
         started=True,
         deadline_s=300,
         ordered=tuple(AMOUNTS),
-        claims={Partner.FLIGHT: ((ROW, 2),)},
+        claims={Partner("flight"): ((ROW, 2),)},
         steps={
             p: StepFact(step, f"{trip_id}-{p}" if known else None, AMOUNTS[p] if known else None)
             for p in AMOUNTS
@@ -87,11 +87,11 @@ def sound() -> Facts:
     for partner in AMOUNTS:
         for key, status in ((BOOKED, "confirmed"), (UNDONE, "released"), (GOING, "held")):
             facts = with_reservation(facts, partner, seen(key, partner, status))
-    facts = with_counters(facts, Partner.FLIGHT, stock={ROW: StockRow("NH847", DAY, 200, 196, 2, 2)})
-    facts = with_counters(facts, Partner.POINTS, members=(Member("M-1001", 45_000, 5_000, 50_000),))
+    facts = with_counters(facts, Partner("flight"), stock={ROW: StockRow("NH847", DAY, 200, 196, 2, 2)})
+    facts = with_counters(facts, Partner("points"), members=(Member("M-1001", 45_000, 5_000, 50_000),))
     books = (("authorised", 59_000), ("captured", 59_000), ("cards", -118_000))
     return with_counters(
-        facts, Partner.PAYMENT, accounts=tuple(Account(name, "JPY", balance) for name, balance in books)
+        facts, Partner("payment"), accounts=tuple(Account(name, "JPY", balance) for name, balance in books)
     )
 
 

@@ -29,7 +29,7 @@ from tests.audit.hand_made import (
 from trip.partner import Partner
 from trip.trip import StepStatus, TripStatus
 
-FLIGHT, POINTS, PAYMENT, HOTEL = Partner.FLIGHT, Partner.POINTS, Partner.PAYMENT, Partner.HOTEL
+FLIGHT, POINTS, PAYMENT, HOTEL = Partner("flight"), Partner("points"), Partner("payment"), Partner("hotel")
 
 Spoil = Callable[[Facts], Facts]
 Wrong = set[tuple[str, str]]

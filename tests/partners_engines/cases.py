@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from partners import flight, hotel, points
-from partners.flight.body import FlightSeats
-from partners.hotel.body import HotelStay
-from partners.points.body import PointsRedemption
+from partners.flight import service as flight
+from partners.flight.declaration import FlightSeats
+from partners.hotel import service as hotel
+from partners.hotel.declaration import HotelStay
+from partners.points import service as points
+from partners.points.declaration import PointsRedemption
 from partners.service import PartnerService
 
 

@@ -9,7 +9,7 @@ from tests.partners_engines.cases import CASES, Case
 from tests.partners_engines.engines import Engine, running_engine
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.service.name)
+@pytest.fixture(params=CASES, ids=lambda case: case.service.declaration.name)
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.param
     return found
@@ -17,5 +17,5 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def engine(case: Case) -> AsyncIterator[Engine]:
-    async with running_engine(case.service.name) as started:
+    async with running_engine(case.service.declaration.name) as started:
         yield started

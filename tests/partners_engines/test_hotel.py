@@ -4,7 +4,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from partners import hotel
+from partners.hotel.service import service
 from tests.partners_engines.cases import CASES
 from tests.partners_engines.engines import opened, running_engine
 
@@ -13,7 +13,7 @@ CASE = CASES[0]
 
 async def test_transaction_left_open_by_a_dead_service_holds_up_nobody() -> None:
     async with running_engine("hotel") as engine:
-        async with opened(hotel.service, engine, 900) as store:
+        async with opened(service, engine, 900) as store:
             await store.hold("before", CASE.plenty)
         left_open: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(engine.url)
         async with left_open.start_session() as session:
@@ -21,7 +21,7 @@ async def test_transaction_left_open_by_a_dead_service_holds_up_nobody() -> None
             nights = left_open["hotel"]["nights"]
             await nights.update_many({}, {"$inc": {"free": -1, "held": 1}}, session=session)
 
-            async with opened(hotel.service, engine, 900) as store:
+            async with opened(service, engine, 900) as store:
                 _, new = await store.hold("after", CASE.plenty)
                 assert new
                 rows = await store.inventory(500, "")

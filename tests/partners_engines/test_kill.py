@@ -27,7 +27,7 @@ async def book(store, body, writer):
         await store.confirm(f"client-{writer}-{n}")
 
 async def main(name, url):
-    case = next(case for case in CASES if case.service.name == name)
+    case = next(case for case in CASES if case.service.declaration.name == name)
     async with case.service.open(url, 900) as (store, _):
         await asyncio.gather(*(book(store, case.plenty, writer) for writer in range(4)))
 
@@ -37,10 +37,10 @@ asyncio.run(main(*sys.argv[1:]))
 
 async def sums(case: Case, store: Any) -> tuple[int, int]:
     """Held and confirmed of what `plenty` takes, by the engine's sums."""
-    if case.service.name == "points":
+    if case.service.declaration.name == "points":
         member = await store.member("BENCH-MEMBER")
         return member.held, 1_000_000_000 - member.balance
-    rows = await store.inventory(500, "" if case.service.name == "hotel" else None)
+    rows = await store.inventory(500, "" if case.service.declaration.name == "hotel" else None)
     pairs = {
         (row["held"], row["confirmed"]) if isinstance(row, dict) else (row.held, row.confirmed)
         for row in rows
@@ -93,7 +93,7 @@ async def test_engine_killed_keeps_what_it_acknowledged(case: Case, engine: Engi
 async def test_client_killed_leaves_nothing_half_done(case: Case, engine: Engine) -> None:
     async with opened(case.service, engine, 900):
         client = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", CLIENT, case.service.name, engine.url, stdout=PIPE
+            sys.executable, "-c", CLIENT, case.service.declaration.name, engine.url, stdout=PIPE
         )
         assert client.stdout is not None
         async with asyncio.timeout(30):

@@ -70,7 +70,7 @@ async def answer(store: Any, brief: Any, call: str, key: str, body: Any) -> str:
 
 
 async def test_store_follows_the_model(case: Case, engine: Engine) -> None:
-    drawn = random.Random(case.service.name)
+    drawn = random.Random(case.service.declaration.name)
     model: Model = {}
     async with (
         opened(case.service, engine, 900) as store,

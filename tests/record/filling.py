@@ -8,7 +8,8 @@ import asyncpg
 
 from record.pool import Pool
 from trip.examples import example_order
-from trip.trip import Booking, Links, StepStatus, Trip, TripOrder, TripStatus, new_trip
+from trip.order import TripOrder
+from trip.trip import Booking, Links, StepStatus, Trip, TripStatus, new_trip
 
 MIGRATIONS = Path(__file__).parents[2] / "record" / "migrations"
 TENANT = "default"

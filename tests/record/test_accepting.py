@@ -16,7 +16,8 @@ from record.pool import Pool, connected, open_pool
 from record.trips import Accepted
 from tests.guard.own_postgres import OwnPostgres
 from tests.traveller import bench_order
-from trip.trip import Booking, Links, TripOrder, new_trip
+from trip.order import TripOrder
+from trip.trip import Booking, Links, new_trip
 
 BOUND_S = 30.0
 LOOK_EVERY_S = 0.05

@@ -105,7 +105,7 @@ async def test_a_trip_without_a_hitch_has_none(traveller: Traveller, pool: Pool)
 def failed(attempt: int, at: datetime, outcome: AttemptOutcome = AttemptOutcome.UNANSWERED) -> FailedAttempt:
     """An attempt to hold a hotel that took 10 ms."""
     return FailedAttempt(
-        step=Partner.HOTEL,
+        step=Partner("hotel"),
         verb=Verb.RESERVE,
         attempt=attempt,
         at=at,
@@ -159,8 +159,8 @@ async def test_what_finds_no_room_in_the_journal_is_left_out(
     kept = journal.Journal(pool)
 
     def fail() -> None:
-        with pytest.raises(NotDone), kept.noting(Verb.RESERVE, Partner.HOTEL):
-            raise gives_up(unavailable(Partner.HOTEL, "no\0answer", 1), AttemptOutcome.UNANSWERED)
+        with pytest.raises(NotDone), kept.noting(Verb.RESERVE, Partner("hotel")):
+            raise gives_up(unavailable(Partner("hotel"), "no\0answer", 1), AttemptOutcome.UNANSWERED)
 
     for number in range(5):
         environment = ActivityEnvironment()

@@ -20,7 +20,7 @@ from tests.conftest import RunningSystem
 from tests.system.freezing import kill
 from tests.system.test_supervision import eventually
 from tests.traveller import Json, Traveller, bench_order
-from trip.trip import TripOrder
+from trip.order import TripOrder
 
 AT_ONCE = 200
 AGAIN_S = 0.1

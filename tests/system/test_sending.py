@@ -50,7 +50,7 @@ def held(trip_id: str, status: TripStatus = TripStatus.BOOKING) -> Trip:
         status=status,
         created_at=now,
         updated_at=now,
-        steps=[Step(name=Partner.HOTEL, status=StepStatus.HELD, reference="H-1", amount_minor=100)],
+        steps=[Step(name=Partner("hotel"), status=StepStatus.HELD, reference="H-1", amount_minor=100)],
         total=Total(amount_minor=100, currency="JPY"),
         links=Links.model_validate({"self": "/", "events": "/", "temporal_ui": "/"}),
     )

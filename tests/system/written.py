@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from record import trips
 from record.pool import Pool
 from trip.examples import example_order
-from trip.trip import Booking, Links, TripOrder, TripStatus, new_trip
+from trip.order import TripOrder
+from trip.trip import Booking, Links, TripStatus, new_trip
 
 
 class WrittenTrip:

@@ -16,8 +16,8 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 
 def fail(kept: Journal) -> None:
     """One attempt that fails."""
-    with pytest.raises(NotDone), kept.noting(Verb.RESERVE, Partner.HOTEL):
-        raise gives_up(unavailable(Partner.HOTEL, "no answer", 1), AttemptOutcome.UNANSWERED)
+    with pytest.raises(NotDone), kept.noting(Verb.RESERVE, Partner("hotel")):
+        raise gives_up(unavailable(Partner("hotel"), "no answer", 1), AttemptOutcome.UNANSWERED)
 
 
 async def test_what_finds_no_record_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:

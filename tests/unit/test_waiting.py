@@ -25,7 +25,7 @@ from trip.partner import BreakerCheck, BreakerFinding, Partner, Patience, Verb, 
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CONFIG = Settings(flight_url="http://127.0.0.1:1")
-CHECK = BreakerCheck(trip_id="a-trip", partners=[Partner.FLIGHT, Partner.PAYMENT], wait=True)
+CHECK = BreakerCheck(trip_id="a-trip", partners=[Partner("flight"), Partner("payment")], wait=True)
 CALL = PartnerCall(key="a-trip", patience=Patience.WAIT)
 WAITED = Carried(put_offs=1, waiting_since=datetime.now(UTC))
 
@@ -78,7 +78,7 @@ async def test_those_who_waited_come_back_one_after_another(activities: dict[str
 
 async def test_holds_that_waited_take_a_place_and_undos_go_first(activities: dict[str, Any]) -> None:
     for verb in (Verb.CONFIRM, Verb.RELEASE, Verb.RESERVE):
-        sent, left = await run(activities[activity_name(verb, Partner.FLIGHT)], CALL, WAITED)
+        sent, left = await run(activities[activity_name(verb, Partner("flight"))], CALL, WAITED)
         assert isinstance(sent, ApplicationError) and "others waited" not in sent.message
         assert left[-1].put_offs == WAITED.put_offs
     put_off, left = await run(activities["reserve_flight"], CALL, WAITED)

@@ -53,7 +53,7 @@ class Placed:
         """Whole, unless it is being undone already."""
         if self.moment is not Moment.COMPENSATING:
             return ("confirmed",)
-        return ("cancelled",) if self.step is Partner.PAYMENT else ("failed",)
+        return ("cancelled",) if self.step is Partner("payment") else ("failed",)
 
 
 async def bring(client: Client, step: Partner, moment: Moment) -> Placed:
@@ -115,16 +115,16 @@ async def _after_effect(client: Client, step: str) -> str:
 async def _before_reply(client: Client, step: str) -> str:
     """Its capture takes as long: with all that was held it is then what the worker did and cannot record."""
     slow = {"latency_ms": FROZEN_MS}
-    if step == Partner.PAYMENT:
+    if step == Partner("payment"):
         await _fault(client, step, slow | {"count": 2, "verbs": ["PUT", "confirm"]})
     else:
         await _fault(client, step, slow | {"count": 1, "verbs": ["PUT"]})
-        await _fault(client, Partner.PAYMENT, slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]})
+        await _fault(client, Partner("payment"), slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]})
     return await _book(client, whole_order())
 
 
 async def _compensating(client: Client, step: str) -> str:
-    if step == Partner.PAYMENT:
+    if step == Partner("payment"):
         return await _cancelled_while_paying(client)
     await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})
     return await _book(client, whole_order("tok_declined"))
@@ -132,9 +132,9 @@ async def _compensating(client: Client, step: str) -> str:
 
 async def _cancelled_while_paying(client: Client) -> str:
     """A declined payment leaves nothing to undo, so this one is cancelled while it is out."""
-    step = Partner.PAYMENT.value
+    step = Partner("payment").value
     trip_id = await _before_effect(client, step)
-    placed = Placed(trip_id, Partner.PAYMENT, Moment.BEFORE_EFFECT)
+    placed = Placed(trip_id, Partner("payment"), Moment.BEFORE_EFFECT)
     await _until(lambda: stands(client, placed), "payment: before its cancel")
     await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})
     status, answer = await client.insist("POST", f"/trips/{trip_id}/cancel", ACCEPT_LIMIT_S)

@@ -21,8 +21,8 @@ from trials.bench.buys.verdict import BETWEEN, active_by_name, judged, name_of, 
 from trials.bench.buys.weather import Outage
 from trials.bench.buys.without import WITHOUT
 from trials.bench.contest.tables import filled
+from trip.order import TripOrder
 from trip.partner import Partner, ReservationStatus
-from trip.trip import TripOrder
 
 TODAY = date(2026, 11, 24)
 HELD, CONFIRMED, RELEASED = (
@@ -105,7 +105,7 @@ def test_of_a_trip_that_was_undone_nothing_is_left() -> None:
 @pytest.mark.parametrize("instead", [[], [HELD], [RELEASED]], ids=["nothing", "held", "released"])
 def test_a_trip_that_lacks_a_part_is_half_booked(missing: Partner, instead: list[ReservationStatus]) -> None:
     found = verdicts({**WHOLE, missing: instead})
-    charged = set() if missing is Partner.PAYMENT else {"is_charged_for_less"}
+    charged = set() if missing is Partner("payment") else {"is_charged_for_less"}
     assert found == {"is_half"} | charged
 
 
@@ -116,9 +116,9 @@ def test_a_part_that_is_left_held_under_another_key_is_held_twice(partner: Partn
 
 
 def test_only_captured_payments_are_charges() -> None:
-    twice = {**WHOLE, Partner.PAYMENT: [CONFIRMED, CONFIRMED]}
+    twice = {**WHOLE, Partner("payment"): [CONFIRMED, CONFIRMED]}
     assert verdicts(twice) == {"is_whole", "is_held_twice", "is_charged_twice"}
-    assert "is_charged_twice" not in verdicts({**WHOLE, Partner.PAYMENT: [HELD, CONFIRMED]})
+    assert "is_charged_twice" not in verdicts({**WHOLE, Partner("payment"): [HELD, CONFIRMED]})
 
 
 def test_a_trip_that_was_accepted_twice_is_counted_under_both_names() -> None:
@@ -151,7 +151,7 @@ def test_outcomes_are_the_partners_word_and_not_what_travellers_were_told() -> N
         {
             partner: [
                 *reservations("b", WHOLE)[partner],
-                *reservations("c", {Partner.HOTEL: [HELD]}).get(partner, []),
+                *reservations("c", {Partner("hotel"): [HELD]}).get(partner, []),
             ]
             for partner in Partner
         },

@@ -55,7 +55,7 @@ async def test_a_variant_does_without(
         assert (status, await verdict(ground, trip_id)) == ("confirmed", WHOLE)
         trip_id, status = await booked(ground, "tok_declined")
         assert (status, await verdict(ground, trip_id)) == ("failed", after_declined)
-        await lose_a_reply(ground, Partner.HOTEL)
+        await lose_a_reply(ground, Partner("hotel"))
         trip_id, status = await booked(ground)
         assert status == ("confirmed" if after_lost_reply.is_whole else "failed")
         assert await verdict(ground, trip_id) == after_lost_reply

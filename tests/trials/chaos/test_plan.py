@@ -10,7 +10,7 @@ from trials.chaos import plan
 from trials.chaos.client import Client
 from trials.chaos.load import Load
 from trials.chaos.soak import unsound
-from trip.trip import TripOrder
+from trip.order import TripOrder
 
 TODAY = datetime.now(UTC).date()
 
@@ -31,7 +31,7 @@ def test_a_seed_gives_the_same_plan_again_and_another_seed_another() -> None:
 def test_every_planned_trip_is_one_that_the_front_door_takes() -> None:
     for trip in plan.trips(3, 500, 4, TODAY):
         order = TripOrder.model_validate(trip.body)
-        assert all(day >= TODAY for part in (order.tour, order.flight) if part for day in [part.date])
+        assert all(ordered.day >= TODAY for ordered in order.days())
 
 
 def test_every_process_is_killed_and_stopped_sooner_or_later() -> None:

@@ -25,8 +25,8 @@ from trials.bench.buys.memory_saga import CONFIRMED, FAILED, MemorySaga
 from trials.bench.buys.variants import Carrier
 from trials.bench.buys.verdict import BETWEEN
 from trials.bench.contest import calls, plain
+from trip.order import TripOrder
 from trip.partner import Partner
-from trip.trip import TripOrder
 
 MOST_TRIPS = 10_000
 BOOKING = "booking"

@@ -13,15 +13,14 @@ from guard.permit import BreakerOpen, Permit
 from guard.policy import Outcome
 from guard.view import Breakers
 from trip.calls import PartnerCall
-from trip.partner import Partner, Patience, Reservation, Verb
-from trip.trip import TripOrder
+from trip.order import TripOrder
+from trip.partner import PAYMENT, Partner, Patience, Reservation, Verb
+from trip.plan import asked, stages
 
 CONFIRMED, FAILED = "confirmed", "failed"
 ATTEMPT_S = 4.5
 LONGEST_LOOK_S = 15.0
 T = TypeVar("T")
-
-STAYS = (Partner.HOTEL, Partner.TOUR, Partner.FLIGHT)
 
 
 class MemorySaga:
@@ -49,22 +48,21 @@ class MemorySaga:
         patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
         await self._all_let_in(order.partners(), patience)
 
-        async def hold(partner: Partner, body: dict[str, object]) -> int:
+        async def hold(partner: Partner, due: int) -> int:
+            if (body := asked(order, partner, due)) is None:
+                return 0
             sent.append(partner)
             call = PartnerCall(key=key, body=body, patience=patience)
             return (await self._call(Verb.RESERVE, partner, call)).amount_minor or 0
 
-        stays = [partner for partner in STAYS if partner in order.partners()]
-        due = sum(await _together(hold(partner, order.body(partner)) for partner in stays))
-        if order.points:
-            redeem = min(order.points.redeem, due)
-            due += await hold(Partner.POINTS, {"member_id": order.traveller.member_id, "redeem": redeem})
-        await hold(Partner.PAYMENT, {**order.payment.model_dump(), "amount_minor": due})
+        due = 0
+        for stage in stages(order):
+            due += sum(await _together(hold(partner, due) for partner in stage))
 
     async def _confirm_all(self, key: str, sent: list[Partner]) -> None:
         call = PartnerCall(key=key, patience=Patience.ENDLESS)
-        await self._call(Verb.CONFIRM, Partner.PAYMENT, call)
-        rest = [partner for partner in sent if partner is not Partner.PAYMENT]
+        await self._call(Verb.CONFIRM, PAYMENT, call)
+        rest = [partner for partner in sent if partner is not PAYMENT]
         await _together(self._call(Verb.CONFIRM, partner, call) for partner in rest)
 
     async def _all_let_in(self, partners: list[Partner], patience: Patience) -> None:

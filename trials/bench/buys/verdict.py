@@ -59,7 +59,7 @@ def judged(held: Held) -> Verdict:
     }
     is_whole = all(confirmed.values())
     is_half = any(held.values()) and not is_whole
-    charges = confirmed[Partner.PAYMENT]
+    charges = confirmed[Partner("payment")]
     return Verdict(
         is_whole=is_whole,
         is_half=is_half,

@@ -8,7 +8,7 @@ from trials.bench.buys.plan import Plan
 from trials.bench.buys.stage import Ground
 from trip.partner import Partner
 
-SICK = Partner.FLIGHT
+SICK = Partner("flight")
 ERROR_RATE = 0.1
 LOST_SHARE = 0.05
 BY_CHANCE: dict[str, Any] = {

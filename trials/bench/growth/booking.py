@@ -9,7 +9,8 @@ from trials.bench.contest.ground import Ground
 from trials.bench.contest.load import BookOne
 from trials.bench.contest.measure import Turn
 from trials.bench.contest.orders import Json, bench_order
-from trip.trip import FINAL_STATUSES, MAX_DEADLINE_S
+from trip.order import MAX_DEADLINE_S
+from trip.trip import FINAL_STATUSES
 
 FINAL = {status.value for status in FINAL_STATUSES}
 ASK_AGAIN_S = 1.0

@@ -1,9 +1,10 @@
-"""What a hold at the payment partner asks for."""
+"""The payment partner's declaration."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from partners.declaration import Declaration
 from serving.fields import WHOLE, Body, Identifier
 
 
@@ -13,3 +14,13 @@ class Payment(Body):
     card_token: Identifier
     amount_minor: Annotated[int, Field(strict=True, ge=1, le=10**12), WHOLE]
     currency: Literal["JPY"]
+
+
+PAYMENT = Declaration(
+    name="payment",
+    title="Payments: authorise, capture, void and refund",
+    port=8105,
+    engine="postgres",
+    body=Payment,
+    attempt_s=10,
+)

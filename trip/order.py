@@ -1,0 +1,93 @@
+"""What a traveller orders: the body of `POST /trips`."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import Field, StringConstraints, create_model, model_validator
+
+from partners.catalogue import STAYS
+from serving.fields import WHOLE, Body, Identifier
+from trip.partner import Partner
+
+MAX_DEADLINE_S = 86_400
+
+_EMAIL = r"^[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+$"
+
+Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+
+
+class Traveller(Body):
+    """Who travels; `member_id` is needed to redeem points."""
+
+    name: Identifier
+    email: Annotated[
+        Identifier, StringConstraints(pattern=_EMAIL), Field(json_schema_extra={"pattern": _EMAIL})
+    ]
+    member_id: Identifier | None = None
+
+
+class PointsOrder(Body):
+    """Points to take off the price; a point is worth one unit of the trip's currency."""
+
+    redeem: Annotated[int, Field(strict=True, ge=1, le=10**9), WHOLE]
+
+
+class PaymentMethod(Body):
+    """How the rest is paid."""
+
+    card_token: Identifier
+    currency: Currency
+
+
+if TYPE_CHECKING:
+    _OfTraveller = Body
+else:
+    _OfTraveller = create_model(
+        "_OfTraveller",
+        __base__=Body,
+        traveller=(Traveller, ...),
+        **{stay.name: (stay.body | None, None) for stay in STAYS},
+    )
+
+
+class OrderedDay(NamedTuple):
+    """A date in an order, and the field that holds it."""
+
+    field: str
+    day: date
+
+
+class TripOrder(_OfTraveller):
+    """What is to be booked, wholly or not at all; each stay of the catalogue has a field of its name."""
+
+    if TYPE_CHECKING:
+        traveller: Traveller
+    points: PointsOrder | None = None
+    payment: PaymentMethod
+    when_partner_down: Literal["fail", "wait"] = "fail"
+    deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S), WHOLE] = 300
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if not any(self.part(stay.name) for stay in STAYS):
+            *most, last = (stay.name for stay in STAYS)
+            raise ValueError(f"one of {', '.join(most)} or {last} is needed; add at least one")
+        if self.points and not self.traveller.member_id:
+            raise ValueError("points need traveller.member_id; add it or leave points out")
+        return self
+
+    def part(self, name: str) -> Any:
+        """The field of that name: what is ordered of a partner, or None."""
+        return getattr(self, name)
+
+    def partners(self) -> list[Partner]:
+        """The partners that this order asks for, in the order of a trip's steps; payment is always one."""
+        return [partner for partner in Partner if self.part(partner) is not None]
+
+    def days(self) -> Iterator[OrderedDay]:
+        """Every date in the order."""
+        for stay in STAYS:
+            if part := self.part(stay.name):
+                for name in stay.dates():
+                    yield OrderedDay(f"{stay.name}.{name}", getattr(part, name))
