@@ -13,7 +13,7 @@ from temporalio import activity
 
 from activities.attempt import NotDone
 from record import attempts
-from record.pool import AWAY, Pool
+from record.pool import Pool, RecordAway
 from trip.attempts import SENT_NOTHING, FailedAttempt
 from trip.partner import Partner, Verb
 
@@ -92,9 +92,9 @@ class Journal:
             batch = list(itertools.islice(self._queue, BATCH))
             try:
                 await attempts.write(self._pool, batch)
-            except AWAY as error:
+            except RecordAway as error:
                 self._dropped += len(batch)
-                log.warning("failed attempts cannot be written: %s: %s", type(error).__name__, error)
+                log.warning("failed attempts cannot be written: %s", error)
             for _ in batch:
                 self._queue.popleft()
         if self._dropped:

@@ -29,7 +29,7 @@ from guard.budget import RetryBudget
 from guard.permit import BreakerOpen, Permit
 from guard.policy import Outcome
 from record import sending
-from record.pool import AWAY
+from record.pool import RecordAway
 from trip.attempts import AttemptOutcome
 from trip.calls import CaptureDecision, PartnerCall
 from trip.partner import (
@@ -122,7 +122,7 @@ class PartnerCalls:
             async with asyncio.timeout(_DECIDING_S):
                 if await sending.decide_capture(self._pool, decision):
                     return
-        except (*AWAY, LookupError) as error:
+        except (RecordAway, TimeoutError, LookupError) as error:
             raise not_locally(unavailable(partner, "the record is away", attempts=0)) from error
         undone = CallError(code=UNDONE, message="another run undoes the trip", attempts=0, final=True)
         raise gives_up(undone, AttemptOutcome.KEPT_OUT)

@@ -22,7 +22,7 @@ from api.tokens.rates import Rates
 from api.tokens.verify import verifier
 from config.settings import Settings
 from config.temporal import client_options
-from record.pool import AWAY, open_pool
+from record.pool import RecordAway, open_pool
 from serving.garbage import collect_less_often
 from serving.problems import add_handlers, unavailable
 
@@ -97,8 +97,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     add_handlers(app)
-    for error in AWAY:
-        app.add_exception_handler(error, _record_away)
+    app.add_exception_handler(RecordAway, _record_away)
     app.add_exception_handler(RPCError, _temporal_away)
     app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)
     app.add_exception_handler(KeysAway, _keys_away)
@@ -111,7 +110,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
 
 
 async def _record_away(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("the record is away: %s: %s", type(error).__name__, error)
+    log.warning("the record is away: %s", error)
     return unavailable("record_unavailable", "the trips' record does not answer; try again")
 
 

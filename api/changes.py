@@ -6,10 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-import asyncpg
-
 from record import trips
-from record.pool import AWAY, CALL_TIMEOUT_S
+from record.pool import CALL_TIMEOUT_S, RecordAway, as_record_away, connect
 
 log = logging.getLogger(__name__)
 
@@ -64,22 +62,21 @@ class Changes:
         while True:
             try:
                 await self._listen()
-            except AWAY as error:
+            except RecordAway as error:
                 log.warning("not listening for changes, trying again: %s", error)
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(
-            self._database_url, timeout=CALL_TIMEOUT_S, command_timeout=CALL_TIMEOUT_S
-        )
+        connection = await connect(self._database_url)
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        try:
-            await connection.add_listener(trips.CHANGES, self._announce)
-            self._tell(None)
-            await lost.wait()
-        finally:
-            await connection.close(timeout=CALL_TIMEOUT_S)
+        with as_record_away():
+            try:
+                await connection.add_listener(trips.CHANGES, self._announce)
+                self._tell(None)
+                await lost.wait()
+            finally:
+                await connection.close(timeout=CALL_TIMEOUT_S)
 
     def _announce(self, _connection: object, _pid: int, _channel: str, trip_id: object) -> None:
         if event := self._changed.get(str(trip_id)):

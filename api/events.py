@@ -15,7 +15,7 @@ from api.feeds import Event, Feed, event_of
 from api.tokens.caller import Scope
 from api.trips import unknown_trip
 from record import events as record
-from record.pool import AWAY
+from record.pool import RecordAway
 from serving.fields import Identifier
 from serving.problems import bad_field, documented, unavailable
 
@@ -128,5 +128,5 @@ async def _newer(door: Door, feed: Feed, trip_id: str, seen: int) -> list[Event]
         return newer
     try:
         return [event_of(row) for row in await record.newer(door.pool, {trip_id: seen})]
-    except AWAY:
+    except RecordAway:
         return None

@@ -12,7 +12,7 @@ import asyncpg
 from fastapi.sse import format_sse_event
 
 from record import events
-from record.pool import AWAY, Pool
+from record.pool import Pool, RecordAway
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +147,8 @@ class Feeds:
             batch = list(itertools.islice(self._behind, FEEDS_A_QUERY))
             try:
                 await self._read(batch)
-            except AWAY as error:
-                log.warning("events not read, trying again: %s: %s", type(error).__name__, error)
+            except RecordAway as error:
+                log.warning("events not read, trying again: %s", error)
                 await asyncio.sleep(RETRY_S)
                 self.look_at(None)
 

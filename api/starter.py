@@ -19,7 +19,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from record import trips
-from record.pool import AWAY, Pool
+from record.pool import Pool, RecordAway
 from trip.partner import TASK_QUEUE
 from trip.trip import Booking
 
@@ -84,7 +84,7 @@ class Starter:
     @contextlib.asynccontextmanager
     async def draining(self) -> AsyncIterator[None]:
         """Start what is owed, oldest first, while the context is open."""
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(RecordAway):
             await self._look()
         task = asyncio.create_task(self._keep_draining())
         try:
@@ -131,7 +131,7 @@ class Starter:
                 await self._drain()
             except Exception as error:
                 self._behind = True
-                unexpected = not isinstance(error, (RPCError, *AWAY))
+                unexpected = not isinstance(error, RPCError | RecordAway)
                 log.warning("trips wait for their start, trying again: %s", error, exc_info=unexpected)
                 await asyncio.sleep(LOOK_EVERY_S)
             else:

@@ -21,7 +21,7 @@ from api.prefer import wait_seconds
 from api.tokens.caller import Scope
 from record import cursors, pages, trips
 from record.pages import Wanted
-from record.pool import AWAY
+from record.pool import RecordAway
 from serving.fields import Body, Identifier
 from serving.paging import Limit, Page
 from serving.problems import bad_field, documented, problem, unavailable
@@ -259,7 +259,7 @@ async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -
     with door.changes.watching(trip["trip_id"]) as next_change:
         while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
             await next_change(until)
-            with contextlib.suppress(*AWAY):  # it is accepted, whether or not it can be read again
+            with contextlib.suppress(RecordAway):  # it is accepted, whether or not it can be read again
                 trip = await trips.fetch(door.pool, trip["trip_id"], tenant) or trip
     return trip
 

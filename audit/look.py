@@ -15,7 +15,7 @@ from audit.facts import Facts, PartnerFacts, TripFact, WorkflowState
 from audit.partners import PartnerReader
 from audit.record import ReadTrips, collect
 from record import audit as record
-from record.pool import AWAY, Pool, open_pool
+from record.pool import Pool, RecordAway, open_pool
 from trip.partner import Partner
 
 POOL_SIZE = 2
@@ -52,8 +52,8 @@ async def look(sources: Sources) -> Facts:
     """Read everything once. Raises AuditError where something does not answer."""
     try:
         return await _look(sources)
-    except AWAY as error:
-        raise AuditError(f"the trips' record cannot be read: {error or type(error).__name__}") from error
+    except RecordAway as error:
+        raise AuditError(f"the trips' record cannot be read: {error}") from error
 
 
 async def _look(sources: Sources) -> Facts:

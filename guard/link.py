@@ -9,15 +9,8 @@ from pydantic import ValidationError
 
 from guard.policy import BreakerPolicy
 from guard.store import CHANNEL, Store
+from record.pool import RecordAway, as_record_away, connect
 
-FAULTS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-    ValidationError,
-)
 STATEMENT_LIMIT_MS = "2000"
 
 Ask = Callable[[Store], Awaitable[None]]
@@ -57,16 +50,18 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             try:
-                await connection.close(timeout=1)
-            except FAULTS:
+                with as_record_away():
+                    await connection.close(timeout=1)
+            except RecordAway:
                 connection.terminate()
 
     async def _limited(self, ask: Ask, limit_s: float) -> None:
         try:
-            async with asyncio.timeout(limit_s), self._turn:
-                await self._ask(ask, limit_s)
-        except FAULTS as error:
-            raise StoreAway(str(error) or type(error).__name__) from error
+            with as_record_away():
+                async with asyncio.timeout(limit_s), self._turn:
+                    await self._ask(ask, limit_s)
+        except (RecordAway, ValidationError) as error:
+            raise StoreAway(str(error)) from error
 
     async def _ask(self, ask: Ask, limit_s: float) -> None:
         try:
@@ -78,12 +73,8 @@ class Link:
 
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
-            connection = await asyncpg.connect(
-                self._database_url,
-                server_settings={
-                    "application_name": "breaker",
-                    "statement_timeout": STATEMENT_LIMIT_MS,
-                },
+            connection = await connect(
+                self._database_url, application_name="breaker", statement_timeout=STATEMENT_LIMIT_MS
             )
             self._connection = connection
             connection.add_termination_listener(lambda _: self._on_change())

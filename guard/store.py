@@ -10,6 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from guard.models import Breaker, BreakerEvent, Override, Standing, Tally
 from guard.policy import BreakerPolicy
+from record.pool import as_record_away
 
 Executor: TypeAlias = "asyncpg.Pool[Any] | asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
@@ -45,9 +46,7 @@ LIST_EVENTS = """
 class Store:
     """The shared record, over a connection or a pool. Only the database's clock decides.
 
-    Each method makes one round trip of at most `limit_s` seconds, and raises what asyncpg raises:
-    `asyncpg.PostgresError`, `asyncpg.InterfaceError`, `asyncpg.InternalClientError`, `OSError` or
-    `TimeoutError`.
+    Each method makes one round trip of at most `limit_s` seconds, and raises RecordAway.
     """
 
     db: Executor
@@ -93,22 +92,26 @@ class Store:
 
     async def read_standings(self, partners: Sequence[str]) -> list[Standing]:
         """How the breakers of `partners` stand; one that was never used has no row and is left out."""
-        rows = await self.db.fetch(READ_STANDINGS, list(partners), timeout=self.limit_s)
+        rows = await self._rows(READ_STANDINGS, list(partners))
         return [Standing.model_validate(dict(row)) for row in rows]
 
     async def list_breakers(self, partners: Sequence[str]) -> list[Breaker]:
         """The breakers of `partners`, in that order; one that was never used is closed and empty."""
-        rows = await self.db.fetch(LIST_BREAKERS, list(partners), self.policy.window_s, timeout=self.limit_s)
+        rows = await self._rows(LIST_BREAKERS, list(partners), self.policy.window_s)
         return [Breaker.model_validate(dict(row)) for row in rows]
 
     async def list_events(self, partner: str, limit: int, before: int | None = None) -> list[BreakerEvent]:
         """At most `limit` changes, newest first, of those with an `event_id` under `before` (the cursor)."""
-        rows = await self.db.fetch(LIST_EVENTS, partner, before, limit, timeout=self.limit_s)
+        rows = await self._rows(LIST_EVENTS, partner, before, limit)
         return [BreakerEvent.model_validate(dict(row)) for row in rows]
 
     async def _change(self, statement: str, *args: object) -> Standing:
-        rows = await self.db.fetch(statement, *args, timeout=self.limit_s)
+        rows = await self._rows(statement, *args)
         return Standing.model_validate(dict(rows[0]))
+
+    async def _rows(self, statement: str, *args: object) -> list[asyncpg.Record]:
+        with as_record_away():
+            return await self.db.fetch(statement, *args, timeout=self.limit_s)
 
     def _policy_json(self) -> str:
         return self.policy.model_dump_json()

@@ -20,15 +20,6 @@ CONNECT_TIMEOUT_S = 5.0
 SWEEP_BATCH = 1000
 CONFIRM_ATTEMPTS = 3
 
-ENGINE_ERRORS: tuple[type[Exception], ...] = (
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-)
-
 
 @asynccontextmanager
 async def opened_pool(engine_url: str, schema: str, script: Path) -> AsyncIterator[asyncpg.Pool]:
@@ -67,7 +58,7 @@ async def close_pool(pool: asyncpg.Pool) -> None:
 
 
 async def fetch(pool: asyncpg.Pool, sql: str, *arguments: object) -> list[asyncpg.Record]:
-    """The rows of one statement, which is one transaction. Raises TimeoutError and ENGINE_ERRORS."""
+    """The rows of one statement, which is one transaction. Raises what is in AWAY."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
         return await connection.fetch(sql, *arguments)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from record.pool import Pool
+from record.pool import Pool, connected
 
 PAGE = 1000
 
@@ -26,7 +26,8 @@ _EVERY_VERSION = "select trip_id, status, version from trips where trip_id > $1 
 
 async def clock(pool: Pool) -> datetime:
     """The database's time."""
-    now: datetime = await pool.fetchval("select now()")
+    async with connected(pool) as connection:
+        now: datetime = await connection.fetchval("select now()")
     return now
 
 
@@ -45,17 +46,21 @@ async def every_version(pool: Pool) -> AsyncIterator[asyncpg.Record]:
 async def some_trips(pool: Pool, trip_ids: Sequence[str]) -> AsyncIterator[asyncpg.Record]:
     """The trips of these ids, as `every_trip` gives them."""
     for start in range(0, len(trip_ids), PAGE):
-        page = trip_ids[start : start + PAGE]
-        for row in await pool.fetch(_SOME_TRIPS, page):
+        for row in await _fetched(pool, _SOME_TRIPS, trip_ids[start : start + PAGE]):
             yield row
 
 
 async def _pages(pool: Pool, sql: str) -> AsyncIterator[asyncpg.Record]:
     after = ""
     while True:
-        rows = await pool.fetch(sql, after, PAGE)
+        rows = await _fetched(pool, sql, after, PAGE)
         for row in rows:
             yield row
         if len(rows) < PAGE:
             return
         after = rows[-1]["trip_id"]
+
+
+async def _fetched(pool: Pool, sql: str, *arguments: object) -> list[asyncpg.Record]:
+    async with connected(pool) as connection:
+        return await connection.fetch(sql, *arguments)

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from record.pages import Position
-from record.pool import CALL_TIMEOUT_S, Pool, connected
+from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
 from trip.trip import FINAL_STATUSES, Trip
 
 CHANGES = "trips"
@@ -43,9 +43,9 @@ class KnownKey:
 async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
     """Write a new trip and its first event.
 
-    Returns None, or what the idempotency key stands for where it was seen before. Raises what is in
-    `record.pool.AWAY`. The caller is told then that nothing was accepted, and so an insert that PostgreSQL
-    comes to only after the call has ended inserts nothing.
+    Returns None, or what the idempotency key stands for if it was seen before. Raises RecordAway: the caller
+    is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has ended
+    inserts nothing.
     """
     trip = accepted.trip
     ends = asyncio.get_running_loop().time() + CALL_TIMEOUT_S
@@ -76,7 +76,7 @@ async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
         return None
     known = await known_key(pool, accepted)
     if known is None:
-        raise TimeoutError
+        raise RecordAway("the trip is neither written nor known")
     return known
 
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from api.tokens.caller import Scope
 from api.tokens.store import new_token
 from config.settings import PARTNER_PORTS, Port
-from record.pool import AWAY
+from record.pool import UNUSABLE
 from stack import postgres
 from stack.parts import Check, Part, always, answering, listening
 from stack.ports import free_port
@@ -282,7 +282,7 @@ def _with_roles(port: int) -> Check:
     async def check() -> bool:
         try:
             await postgres.make_roles(port)
-        except AWAY:
+        except UNUSABLE:
             return False
         return True
 

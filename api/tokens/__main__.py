@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
 from config.settings import settings
-from record.pool import AWAY, Pool, open_pool
+from record.pool import Pool, RecordAway, open_pool
 from serving.fields import Identifier
 
 DEFAULT_TENANT = "default"
@@ -121,8 +121,8 @@ def main() -> int:
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except AWAY as error:
-        print(f"error: PostgreSQL: {str(error) or type(error).__name__}", file=sys.stderr)
+    except RecordAway as error:
+        print(f"error: PostgreSQL: {error}", file=sys.stderr)
         return 1
     return 0
 

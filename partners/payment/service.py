@@ -2,11 +2,11 @@
 
 from partners.payment.declaration import PAYMENT
 from partners.payment.store import open_payment
-from partners.postgres import ENGINE_ERRORS
 from partners.service import PartnerService
+from serving.postgres import AWAY
 
 service = PartnerService(
     declaration=PAYMENT,
-    engine_errors=ENGINE_ERRORS,
+    engine_errors=AWAY,
     open=open_payment,
 )

@@ -12,7 +12,7 @@ import pytest
 from asyncpg.pool import PoolConnectionProxy
 
 from record import trips
-from record.pool import Pool, connected, open_pool
+from record.pool import Pool, RecordAway, connected, open_pool
 from record.trips import Accepted
 from tests.guard.own_postgres import OwnPostgres
 from tests.traveller import bench_order
@@ -71,7 +71,7 @@ async def test_an_insert_that_comes_late_inserts_nothing(
         assert await trips.accept(pool, accepted(booking(datetime.now(UTC)))) is None
         monkeypatch.setattr(trips, "connected", freezing)
         try:
-            with pytest.raises(TimeoutError):
+            with pytest.raises(RecordAway):
                 await trips.accept(pool, trip)
         finally:
             server.thaw()

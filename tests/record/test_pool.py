@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from record.pool import AWAY, connected, open_pool
+from record.pool import RecordAway, connected, open_pool
 from tests.guard.own_postgres import OwnPostgres
 from tests.partners.proxy import Proxy
 
@@ -28,10 +28,10 @@ async def test_a_connection_that_is_told_of_a_crash_is_away_and_is_not_used_agai
                 assert await connection.fetchval("select 1") == 1
             proxy.say(CRASH)
             await heard.readexactly(len(CRASH))
-            with pytest.raises(AWAY) as raised:
+            with pytest.raises(RecordAway) as raised:
                 async with connected(pool) as connection:
                     await connection.fetchval("select 1")
-            assert isinstance(raised.value, asyncpg.InternalClientError)
+            assert isinstance(raised.value.__cause__, asyncpg.InternalClientError)
             async with connected(pool) as connection:
                 assert await connection.fetchval("select 1") == 1
     finally:
