@@ -1,1 +1,1 @@
-"""The consistency audit: Temporal's view, the trips' record and all five partners against each other."""
+"""The consistency audit: Temporal's view, the trips' record and all partners against each other."""

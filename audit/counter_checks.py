@@ -5,7 +5,7 @@ from collections import defaultdict
 from audit.expected import Expected, Range, Units, expected_rows
 from audit.facts import STOCK_PARTNERS, Claims, Facts, SeenReservation, StockRow
 from audit.tally import Check, Tally
-from trip.partner import Partner
+from trip.partner import PAYMENT, POINTS, Partner
 
 AUTHORISED, CAPTURED = "authorised", "captured"
 """The accounts of `GET /ledger` that must equal the payments held and confirmed. One that the ledger does
@@ -68,36 +68,36 @@ def _out_of_bounds(row: StockRow) -> str | None:
 
 
 def _points(facts: Facts, tally: Tally) -> None:
-    points = facts.partners[Partner("points")]
+    points = facts.partners[POINTS]
     expected = expected_rows(points, lambda r: [(ALL_MEMBERS, -(r.amount_minor or 0))], facts.now).get(
         ALL_MEMBERS, Expected()
     )
     held = sum(member.held for member in points.members)
     redeemed = sum(member.opening - member.balance for member in points.members)
-    _compare(tally, ALL_MEMBERS, Partner("points"), expected, (held, redeemed))
+    _compare(tally, ALL_MEMBERS, POINTS, expected, (held, redeemed))
 
 
 def _members(facts: Facts, tally: Tally) -> None:
-    for member in facts.partners[Partner("points")].members:
+    for member in facts.partners[POINTS].members:
         tally.judged += 1
         if member.balance < 0 or member.held < 0:
             problem = f"below 0: balance {member.balance}, held {member.held}"
-            tally.wrong(member.member_id, problem, _OWN_RECORDS, Partner("points"))
+            tally.wrong(member.member_id, problem, _OWN_RECORDS, POINTS)
 
 
 def _ledger_sums(facts: Facts, tally: Tally) -> None:
     sums: dict[str, int] = defaultdict(int)
-    for account in facts.partners[Partner("payment")].accounts:
+    for account in facts.partners[PAYMENT].accounts:
         sums[account.currency] += account.balance_minor
     for currency, balance in sums.items():
         tally.judged += 1
         if balance:
             remedy = "find the transfer that has one side only in the payment's own books, and complete it"
-            tally.wrong(currency, f"the accounts sum to {balance}, not 0", remedy, Partner("payment"))
+            tally.wrong(currency, f"the accounts sum to {balance}, not 0", remedy, PAYMENT)
 
 
 def _ledger(facts: Facts, tally: Tally) -> None:
-    payment = facts.partners[Partner("payment")]
+    payment = facts.partners[PAYMENT]
     balances = {(a.account, a.currency): a.balance_minor for a in payment.accounts}
     expected = expected_rows(payment, lambda r: [(r.currency or "", r.amount_minor or 0)], facts.now)
     for currency in sorted(expected.keys() | {currency for _, currency in balances}):
@@ -112,9 +112,9 @@ def _compare_balance(tally: Tally, subject: str, balance: int, expected: Range) 
     if balance not in expected:
         problem = f"the balance is {balance}, but the payment's reservations make {expected}"
         remedy = "compare the payment's own transfers with its reservations, and book the difference"
-        tally.wrong(subject, problem, remedy, Partner("payment"))
+        tally.wrong(subject, problem, remedy, PAYMENT)
     elif not expected.is_exact:
-        tally.moving.append(f"{Partner('payment')} {subject}")
+        tally.moving.append(f"{PAYMENT} {subject}")
 
 
 COUNTER_CHECKS = (

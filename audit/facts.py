@@ -9,13 +9,14 @@ from functools import cached_property
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from partners.catalogue import STAYS
 from trip.partner import Partner, ReservationStatus
 from trip.trip import FINAL_STATUSES, StepStatus, TripStatus
 
 Claims = tuple[tuple[str, int], ...]
 """The rows of a partner's stock that a reservation takes from, and how many units of each."""
 
-STOCK_PARTNERS = (Partner("hotel"), Partner("tour"), Partner("flight"))
+STOCK_PARTNERS = tuple(Partner(stay.name) for stay in STAYS)
 ACTIVE = frozenset({ReservationStatus.HELD, ReservationStatus.CONFIRMED})
 
 _READ = ConfigDict(extra="ignore")

@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from audit.errors import AuditError
-from audit.facts import Account, Member, PartnerFacts, SeenReservation, StockRow
-from trip.partner import Partner
+from audit.facts import STOCK_PARTNERS, Account, Member, PartnerFacts, SeenReservation, StockRow
+from trip.partner import PAYMENT, POINTS, Partner
 
 PAGE = 500
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
@@ -71,7 +71,7 @@ class PartnerReader:
         return {reservation.key: reservation for reservation in reservations}
 
     async def stock(self) -> dict[str, Any]:
-        """The counters of hotel, tour and flight."""
+        """The counters of a stay's stock."""
         return {"stock": {row.name: row for row in await self._every("/inventory", _STOCK)}}
 
     async def members(self) -> dict[str, Any]:
@@ -130,9 +130,7 @@ class PartnerReader:
 
 
 _COUNTERS: dict[Partner, Callable[[PartnerReader], Awaitable[dict[str, Any]]]] = {
-    Partner("hotel"): PartnerReader.stock,
-    Partner("tour"): PartnerReader.stock,
-    Partner("flight"): PartnerReader.stock,
-    Partner("points"): PartnerReader.members,
-    Partner("payment"): PartnerReader.ledger,
+    **dict.fromkeys(STOCK_PARTNERS, PartnerReader.stock),
+    POINTS: PartnerReader.members,
+    PAYMENT: PartnerReader.ledger,
 }

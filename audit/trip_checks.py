@@ -2,7 +2,7 @@
 
 from audit.facts import ACTIVE, Facts, SeenReservation, StepFact, TripFact
 from audit.tally import Check, Tally
-from trip.partner import Partner, ReservationStatus
+from trip.partner import PAYMENT, Partner, ReservationStatus
 from trip.trip import StepStatus, TripStatus
 
 _LOOK_FIRST = "see the trip's history in Temporal for what was booked, then"
@@ -18,7 +18,7 @@ never behind the record."""
 
 def _owes_nothing(partner: Partner, step: StepFact) -> bool:
     """Whether nothing was left to pay, so that the payment was never called."""
-    return partner is Partner("payment") and step.amount_minor == 0 and step.reference is None
+    return partner is PAYMENT and step.amount_minor == 0 and step.reference is None
 
 
 def _records(facts: Facts, tally: Tally) -> None:
@@ -81,8 +81,8 @@ def _totals(facts: Facts, tally: Tally) -> None:
         if trip.status is not TripStatus.CONFIRMED:
             continue
         tally.judged += 1
-        parts = sum(s.amount_minor or 0 for p, s in trip.steps.items() if p is not Partner("payment"))
-        paid = trip.steps[Partner("payment")].amount_minor if Partner("payment") in trip.steps else None
+        parts = sum(s.amount_minor or 0 for p, s in trip.steps.items() if p is not PAYMENT)
+        paid = trip.steps[PAYMENT].amount_minor if PAYMENT in trip.steps else None
         if not parts == trip.total_minor == paid:
             problem = f"the parts sum to {parts}, the total is {trip.total_minor}, {paid} was paid"
             tally.wrong(trip.trip_id, problem, "refund or charge the difference, then correct the record")
@@ -96,7 +96,7 @@ def _nothing_left(facts: Facts, tally: Tally) -> None:
         for partner in Partner:
             found = facts.reservation(partner, trip.trip_id)
             if found and found.status in ACTIVE:
-                what = "charge" if partner is Partner("payment") else "reservation"
+                what = "charge" if partner is PAYMENT else "reservation"
                 problem = (
                     f"the trip is {trip.status}, but a {what} of it is still {found.status} at {partner}"
                 )

@@ -1,27 +1,31 @@
 """The project's own settings, each from an environment variable that begins with TRIPS_."""
 
 from functools import lru_cache
-from typing import Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from guard.backoff import BackoffPolicy, Jitter
 from guard.budget import BudgetPolicy
 from guard.policy import BreakerPolicy
+from partners.catalogue import PARTNERS
 from trip.partner import Partner
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 Positive = Annotated[float, Field(gt=0, le=86_400)]
 
-PARTNER_PORTS = {
-    Partner("hotel"): 8101,
-    Partner("tour"): 8102,
-    Partner("flight"): 8103,
-    Partner("points"): 8104,
-    Partner("payment"): 8105,
-}
+if TYPE_CHECKING:
+    _OfPartners = BaseSettings
+else:
+    _OfPartners = create_model(
+        "_OfPartners",
+        __base__=BaseSettings,
+        **{f"{partner.name}_url": (str, f"http://127.0.0.1:{partner.port}") for partner in PARTNERS},
+        **{f"{partner.name}_token": (str | None, None) for partner in PARTNERS},
+        **{f"{partner.name}_retry_jitter": (Jitter | None, None) for partner in PARTNERS},
+    )
 
 
 class Oidc(NamedTuple):
@@ -32,8 +36,11 @@ class Oidc(NamedTuple):
     keys_url: str
 
 
-class Settings(BaseSettings):
-    """What the front door and the worker are told; seconds where a name ends in `_s`."""
+class Settings(_OfPartners):
+    """What the front door and the worker are told; a name that ends in `_s` is in seconds.
+
+    Each partner of the catalogue has a `NAME_url`, a `NAME_token` and a `NAME_retry_jitter`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
 
@@ -45,17 +52,6 @@ class Settings(BaseSettings):
         "postgresql://trips@127.0.0.1:5432/trips"
     )
 
-    hotel_url: str = "http://127.0.0.1:8101"
-    tour_url: str = "http://127.0.0.1:8102"
-    flight_url: str = "http://127.0.0.1:8103"
-    points_url: str = "http://127.0.0.1:8104"
-    payment_url: str = "http://127.0.0.1:8105"
-    hotel_token: str | None = None
-    tour_token: str | None = None
-    flight_token: str | None = None
-    points_token: str | None = None
-    payment_token: str | None = None
-
     currencies: tuple[str, ...] = ("JPY",)
     retry_base_s: Positive = 1
     retry_cap_s: Positive = 30
@@ -64,11 +60,6 @@ class Settings(BaseSettings):
     retry_budget_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
     retry_budget_min_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 10
     local_attempt_s: Annotated[float, Field(ge=0, le=10)] = 1
-    hotel_retry_jitter: Jitter | None = None
-    tour_retry_jitter: Jitter | None = None
-    flight_retry_jitter: Jitter | None = None
-    points_retry_jitter: Jitter | None = None
-    payment_retry_jitter: Jitter | None = None
     breaker_window_s: Positive = 30
     breaker_min_calls: Annotated[int, Field(ge=1, le=10_000)] = 5
     breaker_failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -88,13 +79,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _policies_are_sound(self) -> Self:
-        self.backoff(Partner("hotel"))
+        for partner in Partner:
+            self.backoff(partner)
         self.retry_budget()
         self.oidc()
         return self
 
     def oidc(self) -> Oidc | None:
-        """The issuer of tokens, if there is one. Raises ValueError where only a part of it is set."""
+        """The issuer of tokens, if there is one. Raises ValueError if only a part of it is set."""
         oidc = Oidc(self.oidc_issuer, self.oidc_audience, self.oidc_keys_url)
         if all(oidc):
             return oidc

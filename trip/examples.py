@@ -1,16 +1,36 @@
-"""The trip that documents, the demo and tests book: one of every part, on the bundled partners' stock."""
+"""The trips that documents, the demo and tests book, on the bundled partners' sample data."""
 
 from datetime import date
 from typing import Any
 
 from partners.catalogue import STAYS
+from serving.fields import Body
 
 
 def example_order(first: date) -> dict[str, Any]:
-    """A trip that begins on `first`, as the body of `POST /trips`."""
+    """A trip of every part that begins on `first`, as the body of `POST /trips`."""
     return {
         "traveller": {"name": "Ada Lovelace", "email": "ada@example.com", "member_id": "M-1001"},
-        **{stay.name: stay.example(first).model_dump(mode="json") for stay in STAYS},
+        **{stay.name: _json(stay.example(first)) for stay in STAYS},
         "points": {"redeem": 5000},
         "payment": {"card_token": "tok_visa", "currency": "JPY"},
     }
+
+
+def smallest_order(first: date) -> dict[str, Any]:
+    """The least that can be ordered: one stay, the last of the catalogue."""
+    stay = STAYS[-1]
+    return {
+        "traveller": {"name": "Ada Lovelace", "email": "ada@example.com"},
+        stay.name: _json(stay.example(first)),
+        "payment": {"card_token": "tok_visa", "currency": "JPY"},
+    }
+
+
+def plenty(first: date) -> dict[str, Any]:
+    """Every stay, in the words of an order, from stock that does not run out."""
+    return {stay.name: _json(stay.plenty(first)) for stay in STAYS}
+
+
+def _json(body: Body) -> dict[str, Any]:
+    return body.model_dump(mode="json")

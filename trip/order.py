@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, create_model, model_validator
 
-from partners.catalogue import STAYS
+from partners.catalogue import STAYS, CatalogueError
 from serving.fields import WHOLE, Body, Identifier
 from trip.partner import Partner
 
@@ -89,5 +89,11 @@ class TripOrder(_OfTraveller):
         """Every date in the order."""
         for stay in STAYS:
             if part := self.part(stay.name):
-                for name in stay.dates():
-                    yield OrderedDay(f"{stay.name}.{name}", getattr(part, name))
+                for name, value in part:
+                    if isinstance(value, date):
+                        yield OrderedDay(f"{stay.name}.{name}", value)
+
+
+_TAKEN = {*TripOrder.__annotations__, *dir(Body)}
+if _clashes := [stay.name for stay in STAYS if stay.name in _TAKEN]:
+    raise CatalogueError(f"an order has a field of its own by the name of {' and '.join(_clashes)}")

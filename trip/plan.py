@@ -1,14 +1,27 @@
 """In which stages an order is held, and what it asks of each partner."""
 
-from partners.catalogue import STAYS
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+
+from partners.catalogue import ROLES, STAYS
 from trip.order import TripOrder
 from trip.partner import PAYMENT, POINTS, Partner
 
-STAGES: tuple[tuple[Partner, ...], ...] = (
-    tuple(Partner(stay.name) for stay in STAYS),
-    (POINTS,),
-    (PAYMENT,),
-)
+Stage = tuple[Partner, ...]
+
+
+def whole(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """The stages. Raises ValueError unless they hold every partner once, so that no trip leaves one out."""
+    stages = tuple(stages)
+    times = Counter(chain.from_iterable(stages))
+    for partner in Partner:
+        if times[partner] != 1:
+            raise ValueError(f"{partner} is held in {times[partner]} stages, not in one")
+    return stages
+
+
+STAGES = whole((tuple(Partner(stay.name) for stay in STAYS), *((Partner(role.name),) for role in ROLES)))
 """Held one after another, each side by side: a stage knows the price of the stages before it.
 
 A trip is undone in the reverse order."""

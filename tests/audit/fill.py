@@ -22,7 +22,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from record.pool import Pool, open_pool
 from tests.traveller import bench_order
 from trip.order import TripOrder
-from trip.partner import Partner
+from trip.partner import PAYMENT, Partner
 from trip.plan import STAGES, asked
 from trip.trip import Booking, Links, Step, StepStatus, Trip, TripStatus, new_trip
 
@@ -96,7 +96,7 @@ class Filler:
             await self._part(trip.step(partner), trip.trip_id, body)
         total = sum(step.amount_minor or 0 for step in trip.steps)
         card = {"card_token": order.payment.card_token, "amount_minor": total, "currency": "JPY"}
-        await self._part(trip.step(Partner("payment")), trip.trip_id, card)
+        await self._part(trip.step(PAYMENT), trip.trip_id, card)
         trip.total.amount_minor = total
         return await self._record(booking, trip)
 

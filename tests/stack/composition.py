@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
+from partners.catalogue import PARTNERS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
-OWN = ("migrate", "hotel", "tour", "flight", "points", "payment", "worker", "api")
+OWN = ("migrate", *(partner.name for partner in PARTNERS), "worker", "api")
 """The services that run in the project's own image."""
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")

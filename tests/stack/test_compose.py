@@ -13,6 +13,7 @@ import yaml
 from config.settings import Settings
 from partners.config import PORTS, read_config
 from tests.stack.composition import COMPOSE, OWN, ROOT, copied, environment, services, variables
+from trip.partner import Partner
 
 PARTNERS = tuple(PORTS)
 SAGA = ("worker", "api")
@@ -78,8 +79,9 @@ def test_saga_reads_its_settings(bare_environment: pytest.MonkeyPatch) -> None:
     assert read.host == "0.0.0.0"
     assert read.lab
     assert read.retry_base_s == 0.5
-    assert read.hotel_token == "t"
-    assert read.flight_token is None
+    assert {partner: read.partner_token(partner) for partner in Partner} == {
+        partner: "t" if partner == "hotel" else None for partner in Partner
+    }
     assert read.database_url == "postgresql://trips:p@postgres:5432/trips?sslmode=disable"
 
 

@@ -14,6 +14,7 @@ from tests.trials.chaos.slow_network import SlowNetwork
 from trials.chaos.client import Client
 from trials.chaos.place import PRECISE, calling
 from trials.chaos.target import Target
+from trip.partner import Partner
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def ports() -> Ports:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def network(ports: Ports) -> AsyncIterator[SlowNetwork]:
     """The way from the workers to the hotel."""
-    found = SlowNetwork(f"http://127.0.0.1:{ports.hotel_port}")
+    found = SlowNetwork(f"http://127.0.0.1:{ports.partner(Partner('hotel'))}")
     await found.start()
     yield found
     await found.stop()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
+from stack.engines import engine_parts
 from stack.parts import Part, answering
 from stack.runner import running
 from stack.system import ROOT, System, free_ports
@@ -38,7 +39,12 @@ class Stage(System):
         """Every process, each after what it needs."""
         if self.variant.carrier is Carrier.WORKFLOW:
             return super().parts()
-        return [*self._engines(), self._migration(), *map(self._partner, Partner), self._in_memory()]
+        return [
+            *engine_parts(self.data_dir, self.engine_ports),
+            self._migration(),
+            *map(self._partner, Partner),
+            self._in_memory(),
+        ]
 
     def _worker(self, number: int) -> Part:
         part = super()._worker(number)
