@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from guard.backoff import MIN_DELAY_S
 from trip.attempts import AttemptOutcome
-from trip.partner import PARTNER_UNAVAILABLE, CallError, Partner
+from trip.partner import PARTNER_UNAVAILABLE, CallError
 
 EXPECTED = ApplicationErrorCategory.BENIGN
 """A partner that fails is what this is built for: it is in the history, and no error of the worker's."""
@@ -25,17 +25,21 @@ SHORTEST_PUT_OFF_S = 0.1
 LONGEST_PUT_OFF_S = 15.0
 """A breaker may close ahead of its time, and who waits for it should learn of it."""
 
+BREAKER_OPEN = "the partner's breaker is open"
+BUDGET_SPENT = "the partner's retry budget is spent"
+WAITED_BEFORE = "others have waited for the partner before"
 
-class NotDone(ApplicationError):
-    """An attempt that did not succeed, and how; the next, if any, follows after `next_retry_delay`."""
 
-    def __init__(self, error: CallError, outcome: AttemptOutcome, delay_s: float | None) -> None:
+class AttemptFailed(ApplicationError):
+    """Temporal's failure of one attempt. If the CallError's `retry_in_s` is 0, no other attempt follows."""
+
+    def __init__(self, error: CallError, outcome: AttemptOutcome) -> None:
         super().__init__(
             error.message,
             error,
             type=error.code,
-            non_retryable=delay_s is None,
-            next_retry_delay=None if delay_s is None else timedelta(seconds=delay_s),
+            non_retryable=not error.retry_in_s,
+            next_retry_delay=timedelta(seconds=error.retry_in_s) if error.retry_in_s else None,
             category=EXPECTED,
         )
         self.error = error
@@ -77,12 +81,12 @@ def under_way_s() -> float:
     return (datetime.now(UTC) - activity.info().scheduled_time).total_seconds()
 
 
-def gives_up(error: CallError, outcome: AttemptOutcome) -> NotDone:
+def gives_up(error: CallError, outcome: AttemptOutcome) -> AttemptFailed:
     """The failure that ends the activity."""
-    return NotDone(error, outcome, None)
+    return AttemptFailed(error, outcome)
 
 
-def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> NotDone:
+def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> AttemptFailed:
     """The failure of one attempt; the next follows after `delay_s` seconds."""
     carried = Carried(put_offs=attempt.carried.put_offs)
     return _not_done(error, AttemptOutcome.UNANSWERED, delay_s, carried)
@@ -90,7 +94,7 @@ def tries_again(error: CallError, attempt: Attempt, delay_s: float) -> NotDone:
 
 def waits_for_breaker(
     error: CallError, attempt: Attempt, retry_in_s: float, at_most_s: float = math.inf
-) -> NotDone:
+) -> AttemptFailed:
     """Put off until the breaker may let a call in, spread so that not all who wait come at once.
 
     `at_most_s` is when the waiting itself is to be looked at again.
@@ -102,7 +106,7 @@ def waits_for_breaker(
     return _not_done(error, AttemptOutcome.KEPT_OUT, delay_s, carried)
 
 
-def waits(error: CallError, attempt: Attempt, delay_s: float) -> NotDone:
+def waits(error: CallError, attempt: Attempt, delay_s: float) -> AttemptFailed:
     """Put off by `delay_s` seconds: until the retry budget may have room, or this call's place comes."""
     carried = Carried(put_offs=attempt.carried.put_offs + 1)
     return _not_done(error, AttemptOutcome.PUT_OFF, delay_s, carried)
@@ -113,15 +117,13 @@ def not_locally(error: CallError) -> ApplicationError:
     return ApplicationError(error.message, error, type=error.code, category=EXPECTED)
 
 
-def unavailable(partner: Partner, message: str, attempts: int) -> CallError:
-    """The partner could not be reached, and what it was sent may or may not have taken effect."""
-    return CallError(
-        code=PARTNER_UNAVAILABLE, message=f"{partner}: {message}", attempts=attempts, final=False
-    )
+def unavailable(message: str, attempts: int) -> CallError:
+    """The partner gave no answer, and what it was sent may or may not have taken effect."""
+    return CallError(code=PARTNER_UNAVAILABLE, message=message, attempts=attempts, final=False)
 
 
-def _not_done(error: CallError, outcome: AttemptOutcome, delay_s: float, carried: Carried) -> NotDone:
+def _not_done(error: CallError, outcome: AttemptOutcome, delay_s: float, carried: Carried) -> AttemptFailed:
     if not activity.info().is_local:  # which has no further attempt
         activity.heartbeat(carried)
-    delay_s = max(delay_s, MIN_DELAY_S)
-    return NotDone(error.model_copy(update={"retry_in_s": delay_s}), outcome, delay_s)
+    retry_in_s = max(delay_s, MIN_DELAY_S)
+    return AttemptFailed(error.model_copy(update={"retry_in_s": retry_in_s}), outcome)

@@ -7,17 +7,28 @@ from typing import Any
 import aiohttp
 from temporalio import activity
 
-from activities.attempt import Attempt, current_attempt, gives_up, unavailable, waits, waits_for_breaker
+from activities.attempt import (
+    BREAKER_OPEN,
+    WAITED_BEFORE,
+    Attempt,
+    current_attempt,
+    gives_up,
+    unavailable,
+    waits,
+    waits_for_breaker,
+)
 from activities.shared import Shared
 from config.settings import Settings
 from guard.store import Store
 from record import sending
 from record.pool import Pool
 from trip.attempts import AttemptOutcome
-from trip.partner import BreakerCheck, BreakerFinding, CallError, Partner, Sending, Verb
+from trip.partner import BreakerCheck, BreakerFinding, Partner, Sending, Verb
 from trip.trip import Barring
 
 HEALTH_TIMEOUT_S = 3.0
+
+_OPEN = unavailable(BREAKER_OPEN, attempts=0)
 
 
 class BreakerChecks:
@@ -48,7 +59,7 @@ class BreakerChecks:
             partner, retry_in_s = found
             if not check.wait:
                 return self._kept_out(partner)
-            failure = waits_for_breaker(_open(partner), attempt, retry_in_s)
+            failure = waits_for_breaker(_OPEN, attempt, retry_in_s)
             raise self._journal.noted(Verb.RESERVE, partner, failure)
         if attempt.has_waited:
             self._check_place(check.partners, attempt, time.monotonic())
@@ -71,7 +82,7 @@ class BreakerChecks:
 
     def _kept_out(self, partner: Partner, barred: Sending | None = None) -> BreakerFinding:
         """The finding that ends the trip: no further attempt follows."""
-        self._journal.noted(Verb.RESERVE, partner, gives_up(_open(partner), AttemptOutcome.KEPT_OUT))
+        self._journal.noted(Verb.RESERVE, partner, gives_up(_OPEN, AttemptOutcome.KEPT_OUT))
         return BreakerFinding(open_at=partner, sending=barred)
 
     def _first_open(self, partners: Sequence[Partner]) -> tuple[Partner, float] | None:
@@ -85,12 +96,8 @@ class BreakerChecks:
         """The trip will call all of them, so it takes a place with each, and the last one counts."""
         place_in_s, partner = max((self._paces[partner].place_in(now), partner) for partner in partners)
         if place_in_s:
-            error = unavailable(partner, "others waited for it before", attempts=0)
+            error = unavailable(WAITED_BEFORE, attempts=0)
             raise self._journal.noted(Verb.RESERVE, partner, waits(error, attempt, place_in_s))
-
-
-def _open(partner: Partner) -> CallError:
-    return unavailable(partner, "its breaker is open", attempts=0)
 
 
 class HealthProbes:

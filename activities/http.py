@@ -1,8 +1,9 @@
-"""One request to a partner, and what each answer means."""
+"""One request to a partner, and its answer as one value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 from urllib.parse import quote
 
 import aiohttp
@@ -20,25 +21,31 @@ _REQUESTS = {
 }
 _MAX_ANSWER = 64 * 1024
 _MAY_PASS = frozenset({408, 425, 429})
-"""Refusals that say nothing about the request itself."""
+"""These 4xx say nothing about the request itself."""
 
 
-class Refused(Exception):
-    """No repetition can change the answer."""
+@dataclass(frozen=True)
+class Refused:
+    """The partner refused, and would refuse again. `no_effect`: this attempt surely took no effect."""
 
-    def __init__(self, code: str, message: str, effect_ruled_out: bool) -> None:
-        super().__init__(message)
-        self.code = code
-        self.effect_ruled_out = effect_ruled_out
+    code: str
+    message: str
+    no_effect: bool
 
 
-class Unanswered(Exception):
-    """Whether the call took effect is unknown, and another attempt may tell."""
+@dataclass(frozen=True)
+class Unanswered:
+    """No answer of use. The call may or may not have taken effect, and another attempt may tell.
 
-    def __init__(self, message: str, retry_after_s: float | None = None, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-        self.timed_out = timed_out
+    `retry_after_s` is what the partner's `Retry-After` asked for.
+    """
+
+    message: str
+    retry_after_s: float | None = None
+    timed_out: bool = False
+
+
+Answer: TypeAlias = Reservation | Refused | Unanswered
 
 
 class _Problem(BaseModel):
@@ -47,9 +54,9 @@ class _Problem(BaseModel):
 
 
 def open_session(connections: int = 100) -> aiohttp.ClientSession:
-    """A client session with at most `connections` connections at once; to be entered by the running loop."""
+    """A client session with at most `connections` connections at once. Enter it in the running loop."""
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections))
-    # It would send a PUT or DELETE again by itself where a connection is cut: an attempt nobody counts.
+    # If a connection is cut, aiohttp would repeat a PUT or DELETE by itself: an attempt that nobody counts.
     session._retry_connection = False
     return session
 
@@ -61,8 +68,8 @@ class PartnerHttp:
     session: aiohttp.ClientSession
     settings: Settings
 
-    async def send(self, verb: Verb, partner: Partner, call: PartnerCall, limit_s: float) -> Reservation:
-        """Make one request, of at most `limit_s` seconds. Raises Refused and Unanswered."""
+    async def send(self, verb: Verb, partner: Partner, call: PartnerCall, limit_s: float) -> Answer:
+        """Make one request of at most `limit_s` seconds."""
         method, path = _REQUESTS[verb]
         url = self.settings.partner_url(partner) + path.format(key=quote(call.key, safe=""))
         token = self.settings.partner_token(partner)
@@ -75,38 +82,39 @@ class PartnerHttp:
                 timeout=aiohttp.ClientTimeout(total=limit_s),
                 allow_redirects=False,
             ) as response:
-                return _read(verb, response.status, response.headers, await _body(response))
-        except TimeoutError as error:
-            raise Unanswered(f"no answer within {limit_s:g} s", timed_out=True) from error
+                body = await _body(response)
+                if len(body) > _MAX_ANSWER:
+                    return Unanswered(f"an answer of over {_MAX_ANSWER} bytes")
+                return _read(verb, response.status, response.headers, body)
+        except TimeoutError:
+            return Unanswered(f"no answer within {limit_s:g} s", timed_out=True)
         except aiohttp.ClientError as error:
-            raise Unanswered(str(error) or type(error).__name__) from error
+            return Unanswered(str(error) or type(error).__name__)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """The body; if it is longer than _MAX_ANSWER, only its beginning, which is longer too."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(_MAX_ANSWER):
         body += chunk
         if len(body) > _MAX_ANSWER:
-            raise Unanswered(f"an answer of over {_MAX_ANSWER} bytes")
+            break
     return bytes(body)
 
 
-def _read(verb: Verb, status: int, headers: Mapping[str, str], body: bytes) -> Reservation:
+def _read(verb: Verb, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     if status in (200, 201):
         try:
             return Reservation.model_validate_json(body)
         except ValidationError as error:
-            raise Unanswered(f"unreadable answer: {error.error_count()} errors in it") from error
+            return Unanswered(f"unreadable answer: {error.error_count()} errors in it")
     problem = _problem(body)
-    message = problem.detail or f"answered {status}"
+    answered = f"answered {status}: {problem.detail}" if problem.detail else f"answered {status}"
     if problem.code in FINAL_CODES[verb] and 400 <= status < 500:
-        raise Refused(problem.code, message, effect_ruled_out=True)
+        return Refused(problem.code, problem.detail or answered, no_effect=True)
     if verb is Verb.RESERVE and 400 <= status < 500 and status not in _MAY_PASS:
-        raise Refused(PARTNER_UNAVAILABLE, f"answered {status}: {message}", effect_ruled_out=False)
-    raise Unanswered(
-        f"answered {status}: {message}" if problem.detail else message,
-        parse_retry_after(headers.get("Retry-After"), datetime.now(UTC)),
-    )
+        return Refused(PARTNER_UNAVAILABLE, answered, no_effect=False)
+    return Unanswered(answered, parse_retry_after(headers.get("Retry-After"), datetime.now(UTC)))
 
 
 def _problem(body: bytes) -> _Problem:

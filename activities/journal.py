@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
-from activities.attempt import NotDone
+from activities.attempt import AttemptFailed
 from record import attempts
 from record.pool import Pool, RecordAway
 from trip.attempts import SENT_NOTHING, FailedAttempt
@@ -36,15 +36,15 @@ class Journal:
 
     @contextlib.contextmanager
     def noting(self, verb: Verb, step: Partner) -> Iterator[None]:
-        """Around an attempt: note it where it raises NotDone."""
+        """Around an attempt: note it where it raises AttemptFailed."""
         at, began = datetime.now(UTC), time.monotonic()
         try:
             yield
-        except NotDone as failure:
+        except AttemptFailed as failure:
             self._note(verb, step, failure, at, time.monotonic() - began)
             raise
 
-    def noted(self, verb: Verb, step: Partner, failure: NotDone) -> NotDone:
+    def noted(self, verb: Verb, step: Partner, failure: AttemptFailed) -> AttemptFailed:
         """The failure of an attempt that sent nothing, once it is noted."""
         self._note(verb, step, failure, datetime.now(UTC), 0)
         return failure
@@ -62,7 +62,7 @@ class Journal:
                 async with asyncio.timeout(LAST_WRITE_S):
                     await self._write_all()
 
-    def _note(self, verb: Verb, step: Partner, failure: NotDone, at: datetime, took_s: float) -> None:
+    def _note(self, verb: Verb, step: Partner, failure: AttemptFailed, at: datetime, took_s: float) -> None:
         if len(self._queue) >= QUEUE:
             self._dropped += 1
             return
@@ -75,7 +75,7 @@ class Journal:
             at=at,
             took_ms=round(1000 * took_s),
             outcome=failure.outcome,
-            error=_readable(failure.error.message.removeprefix(f"{step}: ")),
+            error=_readable(failure.error.message),
             next_at=None if delay is None else at + timedelta(seconds=took_s) + delay,
         )
         self._queue.append(attempts.Entry(info.workflow_id or "", info.activity_id, attempt))

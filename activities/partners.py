@@ -10,8 +10,11 @@ import aiohttp
 from temporalio import activity
 
 from activities.attempt import (
+    BREAKER_OPEN,
+    BUDGET_SPENT,
+    WAITED_BEFORE,
     Attempt,
-    NotDone,
+    AttemptFailed,
     current_attempt,
     gives_up,
     not_locally,
@@ -21,7 +24,7 @@ from activities.attempt import (
     waits,
     waits_for_breaker,
 )
-from activities.http import PartnerHttp, Refused, Unanswered
+from activities.http import Answer, PartnerHttp, Refused, Unanswered
 from activities.shared import Shared
 from config.settings import Settings
 from guard.backoff import keyed_delay
@@ -88,62 +91,54 @@ class PartnerCalls:
         attempt = current_attempt(call.made)
         self._check_is_for_local(partner, attempt)
         # Only a worker that was lost with its last attempt leaves one more than there may be.
-        self._check_attempts(partner, call, attempt.number - 1, "no answer")
+        self._check_attempts(call, attempt.number - 1, "no answer")
         if call.decision is not None:
-            await self._decide(partner, call.decision)
+            await self._decide(call.decision)
         permit = await self._let_in(verb, partner, call, attempt)
-        try:
-            reservation = await self._watched(permit, verb, partner, call)
-        except Refused as refused:
-            raise gives_up(
-                CallError(
-                    code=refused.code,
-                    message=f"{partner}: {refused}",
-                    attempts=attempt.number,
-                    final=refused.effect_ruled_out,
-                ),
-                AttemptOutcome.REFUSED,
-            ) from refused
-        except Unanswered as unanswered:
-            self._check_attempts(partner, call, attempt.number, str(unanswered))
-            error = unavailable(partner, str(unanswered), attempt.number)
-            delay_s = self._delay_s(verb, partner, call, attempt.number, unanswered.retry_after_s)
-            raise tries_again(error, attempt, delay_s) from unanswered
-        return PartnerAnswer(reservation=reservation, attempts=attempt.number)
+        match await self._send(permit, verb, partner, call):
+            case Refused(code, message, no_effect):
+                error = CallError(code=code, message=message, attempts=attempt.number, final=no_effect)
+                raise gives_up(error, AttemptOutcome.REFUSED)
+            case Unanswered(message, retry_after_s):
+                self._check_attempts(call, attempt.number, message)
+                delay_s = self._delay_s(verb, partner, call, attempt.number, retry_after_s)
+                raise tries_again(unavailable(message, attempt.number), attempt, delay_s)
+            case Reservation() as reservation:
+                return PartnerAnswer(reservation=reservation, attempts=attempt.number)
 
     def _check_is_for_local(self, partner: Partner, attempt: Attempt) -> None:
         """A local activity does only what is quickly done: its workflow hears of nothing else meanwhile."""
         if activity.info().is_local and self._takes_s[partner] >= self._settings.local_attempt_s / 2:
-            raise not_locally(unavailable(partner, "too slow for a local activity", attempt.number - 1))
+            raise not_locally(unavailable("the partner is too slow for a local activity", attempt.number - 1))
 
-    async def _decide(self, partner: Partner, decision: CaptureDecision) -> None:
+    async def _decide(self, decision: CaptureDecision) -> None:
         """Have the record say that the trip is captured. Where it is away, the workflow's history has to."""
         try:
             async with asyncio.timeout(_DECIDING_S):
                 if await sending.decide_capture(self._pool, decision):
                     return
         except (RecordAway, TimeoutError, LookupError) as error:
-            raise not_locally(unavailable(partner, "the record is away", attempts=0)) from error
+            raise not_locally(unavailable("the record is away", attempts=0)) from error
         undone = CallError(code=UNDONE, message="another run undoes the trip", attempts=0, final=True)
         raise gives_up(undone, AttemptOutcome.KEPT_OUT)
 
-    def _check_attempts(self, partner: Partner, call: PartnerCall, made: int, message: str) -> None:
+    def _check_attempts(self, call: PartnerCall, made: int, message: str) -> None:
         if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:
-            raise gives_up(unavailable(partner, message, made), AttemptOutcome.UNANSWERED)
+            raise gives_up(unavailable(message, made), AttemptOutcome.UNANSWERED)
 
     async def _let_in(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> Permit:
-        """The leave to send. Raises NotDone where the call is put off or given up."""
+        """The leave to send. Raises AttemptFailed where the call is put off or given up."""
         past_breaker = call.past_breaker and attempt.is_first
         if not past_breaker:
             # An open breaker first, so that what it keeps out spends none of the budget.
             if refusal := self._breakers.peek(partner):
-                raise self._kept_out(partner, call, attempt, refusal)
+                raise self._kept_out(call, attempt, refusal)
             self._check_place(verb, partner, attempt)
             self._check_budget(verb, partner, call, attempt)
         try:
             permit = await self._breakers.admit(partner, past_breaker=past_breaker)
         except BreakerOpen as refusal:
-            raise self._kept_out(partner, call, attempt, refusal) from refusal
+            raise self._kept_out(call, attempt, refusal) from refusal
         if attempt.number == 1:
             self._budgets[partner].record_call(time.monotonic())
         return permit
@@ -153,21 +148,19 @@ class PartnerCalls:
         if verb is not Verb.RESERVE or not attempt.has_waited:
             return
         if place_in_s := self._paces[partner].place_in(time.monotonic()):
-            error = unavailable(partner, "others waited for it before", attempt.number - 1)
+            error = unavailable(WAITED_BEFORE, attempt.number - 1)
             raise waits(error, attempt, place_in_s)
 
     def _check_budget(self, verb: Verb, partner: Partner, call: PartnerCall, attempt: Attempt) -> None:
         if attempt.number == 1:
             return
         if wait_s := self._budgets[partner].ask(time.monotonic(), verb):
-            error = unavailable(partner, "its retry budget is spent", attempt.number - 1)
+            error = unavailable(BUDGET_SPENT, attempt.number - 1)
             delay_s = self._delay_s(verb, partner, call, attempt.number - 1, wait_s)
             raise waits(error, attempt, delay_s)
 
-    def _kept_out(
-        self, partner: Partner, call: PartnerCall, attempt: Attempt, refusal: BreakerOpen
-    ) -> NotDone:
-        error = unavailable(partner, "its breaker is open", attempt.number - 1)
+    def _kept_out(self, call: PartnerCall, attempt: Attempt, refusal: BreakerOpen) -> AttemptFailed:
+        error = unavailable(BREAKER_OPEN, attempt.number - 1)
         patience_s = self._settings.attention_s if call.patience is Patience.LIMITED else math.inf
         left_s = patience_s - under_way_s()
         if call.patience is Patience.NONE or left_s <= 0:
@@ -181,26 +174,19 @@ class PartnerCalls:
         # The policy counts from 0.
         return keyed_delay(self._settings.backoff(partner), made - 1, key, retry_after_s=floor_s)
 
-    async def _watched(self, permit: Permit, verb: Verb, partner: Partner, call: PartnerCall) -> Reservation:
+    async def _send(self, permit: Permit, verb: Verb, partner: Partner, call: PartnerCall) -> Answer:
         """Send, and tell the breaker what came of it."""
         started = time.monotonic()
-        outcome, error = Outcome.IGNORED, None
+        answer: Answer | None = None
         try:
-            reservation = await self._http.send(verb, partner, call, self._time_limit_s())
-        except Refused:
-            outcome = Outcome.SUCCESS  # it is there and knows its mind
-            raise
-        except Unanswered as unanswered:
-            outcome, error = _judged(unanswered), str(unanswered)
-            raise
-        else:
-            outcome = Outcome.SUCCESS
-            return reservation
+            answer = await self._http.send(verb, partner, call, self._time_limit_s())
+            return answer
         finally:
             took_s = time.monotonic() - started
             self._takes_s[partner] += _NEWEST_WEIGHT * (took_s - self._takes_s[partner])
+            error = answer.message if isinstance(answer, Unanswered) else None
             # Shielded, so that a call that is cancelled gives its probe back.
-            await asyncio.shield(self._breakers.record(permit, outcome, took_s, error))
+            await asyncio.shield(self._breakers.record(permit, _judged(answer), took_s, error))
 
     def _time_limit_s(self) -> float:
         if activity.info().is_local:
@@ -210,6 +196,9 @@ class PartnerCalls:
         return max(limit.total_seconds() - _REPORTING_S, _REPORTING_S)
 
 
-def _judged(unanswered: Unanswered) -> Outcome:
-    """A local activity's patience is too short to hold a time-out against the partner."""
-    return Outcome.IGNORED if unanswered.timed_out and activity.info().is_local else Outcome.FAILURE
+def _judged(answer: Answer | None) -> Outcome:
+    """What the breaker is told. `None`: the call was cancelled. A refusal shows that the partner is there."""
+    if not isinstance(answer, Unanswered):
+        return Outcome.IGNORED if answer is None else Outcome.SUCCESS
+    # A local activity's patience is too short to hold a time-out against the partner.
+    return Outcome.IGNORED if answer.timed_out and activity.info().is_local else Outcome.FAILURE

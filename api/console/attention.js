@@ -52,7 +52,7 @@ function stuckStep(trip, step, context) {
     "div",
     { key: step.name, class: "stuck" },
     h("p", {}, h("strong", {}, step.name), " ", state(step.status), ` ${call} failed after ${step[call].attempts} attempts`),
-    h("p", { class: "why" }, reason(step.name, step[call].error)),
+    h("p", { class: "why" }, reason(step[call].error)),
     context.me.scope === "operator" && stuckActions(trip, step, context),
   );
 }

@@ -68,7 +68,7 @@ function facts({ total, created_at: created, failure }) {
     { class: "facts" },
     fact("Total", money(total.amount_minor, total.currency)),
     fact("Booked", moment(created), h("span", { class: "aside" }, ` ${age(created)} ago`)),
-    failure && fact("Failed", failure.step && `${failure.step}: `, reason(failure.step, failure)),
+    failure && fact("Failed", failure.step && `${failure.step}: `, reason(failure)),
   );
 }
 
@@ -111,7 +111,7 @@ function stepRow(trip, step, context) {
     h("td", { class: "number" }, step.attempts),
     h("td", {}, call(step.confirmation)),
     h("td", {}, call(step.release)),
-    h("td", { class: "text" }, step.error && reason(step.name, step.error), stuck && stuckActions(trip, step, context)),
+    h("td", { class: "text" }, step.error && reason(step.error), stuck && stuckActions(trip, step, context)),
   );
 }
 

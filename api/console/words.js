@@ -56,9 +56,9 @@ export function words(code) {
   return code.replaceAll("_", " ");
 }
 
-/** Why something failed; `message` often begins with the step's name, which stands beside it already. */
-export function reason(step, { code, message }) {
-  return `${words(code)} – ${message.replace(`${step}: `, "")}`;
+/** Why something failed. */
+export function reason({ code, message }) {
+  return `${words(code)} – ${message}`;
 }
 
 /** The first part of a trip's id, enough to tell trips on a page apart. */

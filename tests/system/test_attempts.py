@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
 
 from activities import journal
-from activities.attempt import NotDone, gives_up, unavailable
+from activities.attempt import AttemptFailed, gives_up, unavailable
 from record import attempts as record
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
@@ -159,8 +159,8 @@ async def test_what_finds_no_room_in_the_journal_is_left_out(
     kept = journal.Journal(pool)
 
     def fail() -> None:
-        with pytest.raises(NotDone), kept.noting(Verb.RESERVE, Partner("hotel")):
-            raise gives_up(unavailable(Partner("hotel"), "no\0answer", 1), AttemptOutcome.UNANSWERED)
+        with pytest.raises(AttemptFailed), kept.noting(Verb.RESERVE, Partner("hotel")):
+            raise gives_up(unavailable("no\0answer", 1), AttemptOutcome.UNANSWERED)
 
     for number in range(5):
         environment = ActivityEnvironment()

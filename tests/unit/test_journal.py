@@ -5,7 +5,7 @@ import logging
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.attempt import NotDone, gives_up, unavailable
+from activities.attempt import AttemptFailed, gives_up, unavailable
 from activities.journal import Journal
 from record.pool import open_pool
 from trip.attempts import AttemptOutcome
@@ -16,8 +16,8 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 
 def fail(kept: Journal) -> None:
     """One attempt that fails."""
-    with pytest.raises(NotDone), kept.noting(Verb.RESERVE, Partner("hotel")):
-        raise gives_up(unavailable(Partner("hotel"), "no answer", 1), AttemptOutcome.UNANSWERED)
+    with pytest.raises(AttemptFailed), kept.noting(Verb.RESERVE, Partner("hotel")):
+        raise gives_up(unavailable("no answer", 1), AttemptOutcome.UNANSWERED)
 
 
 async def test_what_finds_no_record_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
-from activities.http import PartnerHttp, Refused, Unanswered
+from activities.http import Answer, PartnerHttp, Refused, Unanswered
 from config.settings import Settings
 from guard.backoff import keyed_delay
 from guard.permit import BreakerOpen, Permit
@@ -21,6 +21,10 @@ CONFIRMED, FAILED = "confirmed", "failed"
 ATTEMPT_S = 4.5
 LONGEST_LOOK_S = 15.0
 T = TypeVar("T")
+
+
+class CallFailed(Exception):
+    """A call was refused for good, or its attempts are used up."""
 
 
 class MemorySaga:
@@ -38,7 +42,7 @@ class MemorySaga:
             async with asyncio.timeout(order.deadline_s):
                 await self._hold_all(key, order, sent)
             await self._confirm_all(key, sent)
-        except (Refused, Unanswered, BreakerOpen, TimeoutError):
+        except (CallFailed, BreakerOpen, TimeoutError):
             for partner in reversed(sent):
                 await self._call(Verb.RELEASE, partner, PartnerCall(key=key, patience=Patience.ENDLESS))
             return FAILED
@@ -72,19 +76,21 @@ class MemorySaga:
                 await _put_off(refusal, patience)
 
     async def _call(self, verb: Verb, partner: Partner, call: PartnerCall) -> Reservation:
-        """One call, tried again. Raises Refused, and for a hold Unanswered and BreakerOpen."""
+        """One call, tried again. Raises CallFailed, and for a hold BreakerOpen."""
         made = 0
         while True:
             permit = await self._let_in(partner, call.patience)
             made += 1
-            try:
-                return await self._watched(permit, verb, partner, call)
-            except Unanswered as error:
-                if call.patience is not Patience.ENDLESS and made >= self._config.retry_attempts:
-                    raise
-                policy, seed = self._config.backoff(partner), f"{call.key}/{partner}/{verb}"
-                delay_s = keyed_delay(policy, made - 1, seed, retry_after_s=error.retry_after_s)
-            await asyncio.sleep(delay_s)
+            match await self._watched(permit, verb, partner, call):
+                case Reservation() as reservation:
+                    return reservation
+                case Refused(message=message):
+                    raise CallFailed(message)
+                case Unanswered(message, retry_after_s):
+                    if call.patience is not Patience.ENDLESS and made >= self._config.retry_attempts:
+                        raise CallFailed(message)
+                    policy, seed = self._config.backoff(partner), f"{call.key}/{partner}/{verb}"
+                    await asyncio.sleep(keyed_delay(policy, made - 1, seed, retry_after_s=retry_after_s))
 
     async def _let_in(self, partner: Partner, patience: Patience) -> Permit:
         while True:
@@ -93,21 +99,17 @@ class MemorySaga:
             except BreakerOpen as refusal:
                 await _put_off(refusal, patience)
 
-    async def _watched(self, permit: Permit, verb: Verb, partner: Partner, call: PartnerCall) -> Reservation:
+    async def _watched(self, permit: Permit, verb: Verb, partner: Partner, call: PartnerCall) -> Answer:
         started, outcome, error = time.monotonic(), Outcome.IGNORED, None
         try:
-            reservation = await self._http.send(verb, partner, call, ATTEMPT_S)
+            answer = await self._http.send(verb, partner, call, ATTEMPT_S)
             outcome = Outcome.SUCCESS
-        except Refused:
-            outcome = Outcome.SUCCESS
-            raise
-        except Unanswered as unanswered:
-            outcome, error = Outcome.FAILURE, str(unanswered)
-            raise
+            if isinstance(answer, Unanswered):
+                outcome, error = Outcome.FAILURE, answer.message
+            return answer
         finally:
             took_s = time.monotonic() - started
             await asyncio.shield(self._breakers.record(permit, outcome, took_s, error))
-        return reservation
 
 
 async def _put_off(refusal: BreakerOpen, patience: Patience) -> None:

@@ -8,10 +8,10 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import worker
-from activities.http import PartnerHttp
+from activities.http import Answer, PartnerHttp
 from trials.bench.buys.verdict import BETWEEN
 from trip.calls import PartnerCall
-from trip.partner import Partner, PartnerAnswer, Reservation, Verb
+from trip.partner import Partner, PartnerAnswer, Verb
 from workflows.saga import Ending, Saga
 
 _send = PartnerHttp.send
@@ -25,7 +25,7 @@ async def _undo_nothing(saga: Saga, ending: Ending) -> None:
 
 async def _send_under_a_fresh_key(
     http: PartnerHttp, verb: Verb, partner: Partner, call: PartnerCall, limit_s: float
-) -> Reservation:
+) -> Answer:
     """Each attempt of a hold is another reservation; the partner's answer says which."""
     if verb is Verb.RESERVE:
         call = call.model_copy(update={"key": f"{call.key}{BETWEEN}{uuid4().hex}"})
