@@ -27,7 +27,11 @@ export function useToken(value) {
 
 /** A refusal of the API (RFC 9457), or, with status 0, the lack of an answer. */
 export class Problem extends Error {
-  constructor(status, { code = "no_answer", detail = "The front door does not answer.", errors = [] }, retryAfterS) {
+  constructor(
+    status,
+    { code = "no_answer", detail = "The front door does not answer.", errors = [] },
+    retryAfterS,
+  ) {
     super(detail);
     this.status = status;
     this.code = code;
@@ -68,7 +72,11 @@ export async function request(path, options) {
   setClock(answer.headers.get("Date"));
   if (answer.ok) return answer;
   if (answer.status === 401) tokenRefused();
-  throw new Problem(answer.status, await refusal(answer), Number(answer.headers.get("Retry-After")) || undefined);
+  throw new Problem(
+    answer.status,
+    await refusal(answer),
+    Number(answer.headers.get("Retry-After")) || undefined,
+  );
 }
 
 async function refusal(answer) {

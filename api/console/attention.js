@@ -18,7 +18,11 @@ export function open({ say, reload, me }) {
     },
     draw: () => [
       h("h1", {}, "Needs attention"),
-      h("p", { class: "lead" }, "Confirmations and releases that do not get through. Each is tried again by itself until it does."),
+      h(
+        "p",
+        { class: "lead" },
+        "Confirmations and releases that do not get through. Each is tried again by itself until it does.",
+      ),
       page && list(page, { say, reload, me }),
     ],
   };
@@ -27,8 +31,19 @@ export function open({ say, reload, me }) {
 function list({ items, next_cursor: more }, context) {
   if (items.length === 0) return h("p", { class: "empty" }, "Nothing needs attention.");
   return [
-    h("ul", { class: "cards" }, items.map((trip) => card(trip, context))),
-    more && h("p", {}, `The newest ${PAGE} are shown; `, h("a", { href: "#/trips?status=needs_attention" }, "see all"), "."),
+    h(
+      "ul",
+      { class: "cards" },
+      items.map((trip) => card(trip, context)),
+    ),
+    more &&
+      h(
+        "p",
+        {},
+        `The newest ${PAGE} are shown; `,
+        h("a", { href: "#/trips?status=needs_attention" }, "see all"),
+        ".",
+      ),
   ];
 }
 
@@ -51,7 +66,14 @@ function stuckStep(trip, step, context) {
   return h(
     "div",
     { key: step.name, class: "stuck" },
-    h("p", {}, h("strong", {}, step.name), " ", state(step.status), ` ${call} failed after ${step[call].attempts} attempts`),
+    h(
+      "p",
+      {},
+      h("strong", {}, step.name),
+      " ",
+      state(step.status),
+      ` ${call} failed after ${step[call].attempts} attempts`,
+    ),
     h("p", { class: "why" }, reason(step[call].error)),
     context.me.scope === "operator" && stuckActions(trip, step, context),
   );

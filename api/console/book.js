@@ -25,41 +25,70 @@ function day(ahead) {
 function parts() {
   const [first, second, last] = [day(AHEAD_DAYS), day(AHEAD_DAYS + 1), day(AHEAD_DAYS + 3)];
   return [
-    { name: "traveller", title: "Traveller", fields: [
-      ["name", "Name", "text", "Ada Lovelace"],
-      ["email", "E-mail", "text", "ada@example.com"],
-      ["member_id", "Member", "text", "M-1001"],
-    ] },
-    { name: "hotel", title: "Hotel", optional: true, fields: [
-      ["hotel_id", "Hotel", "text", "KYO-RYOKAN"],
-      ["check_in", "Check-in", "date", first],
-      ["check_out", "Check-out", "date", last],
-      ["rooms", "Rooms", "number", 1],
-    ] },
-    { name: "tour", title: "Tour", optional: true, fields: [
-      ["tour_id", "Tour", "text", "KYOTO-WALK"],
-      ["date", "Date", "date", second],
-      ["seats", "Seats", "number", 2],
-    ] },
-    { name: "flight", title: "Flight", optional: true, fields: [
-      ["flight_no", "Flight", "text", "NH847"],
-      ["date", "Date", "date", first],
-      ["seats", "Seats", "number", 2],
-    ] },
+    {
+      name: "traveller",
+      title: "Traveller",
+      fields: [
+        ["name", "Name", "text", "Ada Lovelace"],
+        ["email", "E-mail", "text", "ada@example.com"],
+        ["member_id", "Member", "text", "M-1001"],
+      ],
+    },
+    {
+      name: "hotel",
+      title: "Hotel",
+      optional: true,
+      fields: [
+        ["hotel_id", "Hotel", "text", "KYO-RYOKAN"],
+        ["check_in", "Check-in", "date", first],
+        ["check_out", "Check-out", "date", last],
+        ["rooms", "Rooms", "number", 1],
+      ],
+    },
+    {
+      name: "tour",
+      title: "Tour",
+      optional: true,
+      fields: [
+        ["tour_id", "Tour", "text", "KYOTO-WALK"],
+        ["date", "Date", "date", second],
+        ["seats", "Seats", "number", 2],
+      ],
+    },
+    {
+      name: "flight",
+      title: "Flight",
+      optional: true,
+      fields: [
+        ["flight_no", "Flight", "text", "NH847"],
+        ["date", "Date", "date", first],
+        ["seats", "Seats", "number", 2],
+      ],
+    },
     { name: "points", title: "Points", optional: true, fields: [["redeem", "Redeem", "number", 5000]] },
-    { name: "payment", title: "Payment", fields: [
-      ["card_token", "Card", CARDS, "tok_visa"],
-      ["currency", "Currency", "text", "JPY"],
-    ] },
-    { name: "", title: "If a partner is down", fields: [
-      ["when_partner_down", "Then", WHEN_DOWN, "fail"],
-      ["deadline_s", "Deadline (s)", "number", 300],
-    ] },
+    {
+      name: "payment",
+      title: "Payment",
+      fields: [
+        ["card_token", "Card", CARDS, "tok_visa"],
+        ["currency", "Currency", "text", "JPY"],
+      ],
+    },
+    {
+      name: "",
+      title: "If a partner is down",
+      fields: [
+        ["when_partner_down", "Then", WHEN_DOWN, "fail"],
+        ["deadline_s", "Deadline (s)", "number", 300],
+      ],
+    },
   ];
 }
 
 function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
 }
 
 /** The form. Pressed twice, or again after an answer that was lost, it books once. */
@@ -96,7 +125,11 @@ export function open(context) {
         { class: "book", onsubmit: submit, novalidate: true },
         form.map((part) => fieldset(part, booking.problem)),
         problemBox(booking.problem),
-        h("div", { class: "actions" }, h("button", { type: "submit", class: "primary", disabled: booking.busy }, "Book")),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "submit", class: "primary", disabled: booking.busy }, "Book"),
+        ),
       ),
     ],
   };
@@ -121,14 +154,26 @@ function path(part, name) {
 
 function input(part, [name, label, kind, initial], problem) {
   const id = path(part, name);
-  const error = problem?.errors.find((found) => found.field === id || (found.field === part.name && name === part.fields[0][0]));
-  const props = { id, name: id, initial: String(initial), "aria-invalid": error && "true", "aria-describedby": error && `${id}-error` };
+  const error = problem?.errors.find(
+    (found) => found.field === id || (found.field === part.name && name === part.fields[0][0]),
+  );
+  const props = {
+    id,
+    name: id,
+    initial: String(initial),
+    "aria-invalid": error && "true",
+    "aria-describedby": error && `${id}-error`,
+  };
   return h(
     "div",
     { class: "field" },
     h("label", { for: id }, label),
     Array.isArray(kind)
-      ? h("select", props, kind.map(([value, text]) => h("option", { value }, text)))
+      ? h(
+          "select",
+          props,
+          kind.map(([value, text]) => h("option", { value }, text)),
+        )
       : h("input", { type: kind, ...props, autocomplete: "off" }),
     error && h("p", { class: "field-error", id: `${id}-error` }, error.message),
   );

@@ -8,7 +8,11 @@ import { countdown, moment, words } from "./words.js";
 
 const LOG_LENGTH = 20;
 const OVERRIDES = [
-  ["open", "Hold open…", "No call is let in until you lift this. Trips that need this partner fail at once or wait."],
+  [
+    "open",
+    "Hold open…",
+    "No call is let in until you lift this. Trips that need this partner fail at once or wait.",
+  ],
   ["closed", "Hold closed…", "Every call is let in, whatever comes of it, until you lift this."],
   [null, "Lift…", "The breaker decides by itself again."],
 ];
@@ -17,7 +21,8 @@ const OVERRIDES = [
 export function open(context) {
   let breakers = [];
   const logs = new Map(); // partner -> its changes, for those unfolded
-  const readLog = async (partner) => logs.set(partner, (await get(`/breakers/${partner}/events?limit=${LOG_LENGTH}`)).items);
+  const readLog = async (partner) =>
+    logs.set(partner, (await get(`/breakers/${partner}/events?limit=${LOG_LENGTH}`)).items);
   const unfold = (partner) => async (event) => {
     if (!event.target.open) return logs.delete(partner);
     await readLog(partner);
@@ -30,12 +35,17 @@ export function open(context) {
       breakers = (await get("/breakers")).items;
       await Promise.all([...logs.keys()].map(readLog));
       for (const { partner, state: code } of breakers) {
-        if (before.has(partner) && before.get(partner) !== code) context.say(`The breaker of ${partner} is ${words(code)}.`);
+        if (before.has(partner) && before.get(partner) !== code)
+          context.say(`The breaker of ${partner} is ${words(code)}.`);
       }
     },
     draw: () => [
       h("h1", {}, "Breakers"),
-      h("ul", { class: "cards" }, breakers.map((breaker) => card(breaker, logs.get(breaker.partner), unfold(breaker.partner), context))),
+      h(
+        "ul",
+        { class: "cards" },
+        breakers.map((breaker) => card(breaker, logs.get(breaker.partner), unfold(breaker.partner), context)),
+      ),
     ],
   };
 }
@@ -51,10 +61,18 @@ function card(breaker, changes, unfold, context) {
       "div",
       { class: "actions" },
       OVERRIDES.filter(([override]) => override !== breaker.override).map(([override, text, meaning]) =>
-        button(text, () => overrule(breaker.partner, override, meaning, context), { key: text, label: `${text.slice(0, -1)} the breaker of ${breaker.partner}` }),
+        button(text, () => overrule(breaker.partner, override, meaning, context), {
+          key: text,
+          label: `${text.slice(0, -1)} the breaker of ${breaker.partner}`,
+        }),
       ),
     ),
-    h("details", { ontoggle: unfold }, h("summary", {}, "Changes"), changes && history(breaker.partner, changes)),
+    h(
+      "details",
+      { ontoggle: unfold },
+      h("summary", {}, "Changes"),
+      changes && history(breaker.partner, changes),
+    ),
   );
 }
 
@@ -81,7 +99,12 @@ async function overrule(partner, override, meaning, { say, reload }) {
   const action = { open: "Hold open", closed: "Hold closed" }[override] ?? "Lift";
   const question = { title: `${action}: ${partner}`, text: meaning, label: "Reason", action };
   const done = await ask(question, (reason) => send("PUT", `/breakers/${partner}`, { override, reason }));
-  if (done) say(override ? `The breaker of ${partner} is held ${override}.` : `The breaker of ${partner} decides by itself.`);
+  if (done)
+    say(
+      override
+        ? `The breaker of ${partner} is held ${override}.`
+        : `The breaker of ${partner} decides by itself.`,
+    );
   await reload();
 }
 
@@ -92,10 +115,20 @@ function history(partner, changes) {
       "tr",
       { key: change.event_id },
       h("td", {}, moment(change.at)),
-      h("td", {}, change.from_state === change.to_state ? words(change.to_state) : `${words(change.from_state)} → ${words(change.to_state)}`),
+      h(
+        "td",
+        {},
+        change.from_state === change.to_state
+          ? words(change.to_state)
+          : `${words(change.from_state)} → ${words(change.to_state)}`,
+      ),
       h("td", {}, words(change.cause)),
       h("td", { class: "number" }, `${change.failures} of ${change.calls}`),
       h("td", { class: "text" }, [change.who, change.reason].filter(Boolean).join(": ")),
     );
-  return table(`Changes of the breaker of ${partner}`, ["When", "State", "Cause", ["Failed", "number"], "Reason"], changes.map(row));
+  return table(
+    `Changes of the breaker of ${partner}`,
+    ["When", "State", "Cause", ["Failed", "number"], "Reason"],
+    changes.map(row),
+  );
 }

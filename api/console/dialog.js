@@ -23,7 +23,7 @@ export function ask(question, perform) {
     const draw = () => patch(dialog, form(asked, submit));
     patch(dialog);
     draw();
-    dialog.onclose = () => resolve(asked.done);
+    dialog.addEventListener("close", () => resolve(asked.done), { once: true });
     dialog.showModal();
   });
 }

@@ -66,7 +66,8 @@ function fill(node, child) {
     if (before[name] !== child.props[name]) set(node, name, child.props[name]);
   }
   update(node, child.children);
-  if (before.initial !== child.props.initial && node !== document.activeElement) begin(node, child.props.initial);
+  if (before.initial !== child.props.initial && node !== document.activeElement)
+    begin(node, child.props.initial);
   known.set(node, { ...child.props, key: child.key });
 }
 

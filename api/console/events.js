@@ -44,7 +44,10 @@ async function* stream(path, lastId, signal) {
   let alarm = setTimeout(end, SILENCE_MS);
   document.addEventListener("visibilitychange", endIfHidden);
   try {
-    const headers = { Accept: "text/event-stream", ...(lastId === undefined ? {} : { "Last-Event-ID": lastId }) };
+    const headers = {
+      Accept: "text/event-stream",
+      ...(lastId === undefined ? {} : { "Last-Event-ID": lastId }),
+    };
     const answer = await request(path, { headers, signal: AbortSignal.any([signal, ending.signal]) });
     const parser = new Parser();
     for await (const text of chunks(answer)) {
@@ -82,7 +85,8 @@ class Parser {
   *events(text) {
     const lines = (this.#rest + text).split(/\r?\n/);
     this.#rest = lines.pop();
-    if (this.#rest.length > MAX_LINE) throw new Problem(0, { detail: "The stream sends a line without end." });
+    if (this.#rest.length > MAX_LINE)
+      throw new Problem(0, { detail: "The stream sends a line without end." });
     for (const line of lines) {
       if (line === "") yield* this.#finished();
       else this.#field(line);

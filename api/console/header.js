@@ -13,7 +13,12 @@ const LINKS = [
 
 /** The header; `waiting` says how many trips need attention, `me` is null before the sign-in. */
 export function header({ me, waiting }, here, signOut) {
-  const brand = h("p", { class: "brand" }, h("img", { src: "/console/icon.svg", alt: "", width: 22, height: 22 }), "Trip booking");
+  const brand = h(
+    "p",
+    { class: "brand" },
+    h("img", { src: "/console/icon.svg", alt: "", width: 22, height: 22 }),
+    "Trip booking",
+  );
   if (!me) return brand;
   const links = LINKS.filter(([, , fits]) => fits(me));
   return [

@@ -38,8 +38,18 @@ export function open(context) {
     },
     draw: () => [
       h("h1", {}, "Lab"),
-      h("p", { class: "lead" }, "Break a partner, then ", h("a", { href: "#/book" }, "book a trip"), " and watch what becomes of it."),
-      h("ul", { class: "cards" }, partners.map((found) => card(found, change))),
+      h(
+        "p",
+        { class: "lead" },
+        "Break a partner, then ",
+        h("a", { href: "#/book" }, "book a trip"),
+        " and watch what becomes of it.",
+      ),
+      h(
+        "ul",
+        { class: "cards" },
+        partners.map((found) => card(found, change)),
+      ),
     ],
   };
 }
@@ -55,15 +65,26 @@ function card({ partner, faults }, change) {
       "div",
       { class: "actions" },
       h("label", { for: `calls-${partner}` }, "On"),
-      h("select", { id: `calls-${partner}` }, CALLS.map(([text], index) => h("option", { value: index }, text))),
+      h(
+        "select",
+        { id: `calls-${partner}` },
+        CALLS.map(([text], index) => h("option", { value: index }, text)),
+      ),
     ),
     h(
       "div",
       { class: "actions" },
       BREAKS.map(([text, broken]) =>
-        button(text, () => change("PUT", partner, { ...broken, verbs: chosen() }, `${partner}: ${text.toLowerCase()}.`), { label: `${text}: ${partner}` }),
+        button(
+          text,
+          () => change("PUT", partner, { ...broken, verbs: chosen() }, `${partner}: ${text.toLowerCase()}.`),
+          { label: `${text}: ${partner}` },
+        ),
       ),
-      button("Mend", () => change("DELETE", partner, undefined, `${partner} is mended.`), { kind: faults && isBroken(faults) ? "primary" : "", label: `Mend ${partner}` }),
+      button("Mend", () => change("DELETE", partner, undefined, `${partner} is mended.`), {
+        kind: faults && isBroken(faults) ? "primary" : "",
+        label: `Mend ${partner}`,
+      }),
     ),
   );
 }
@@ -86,7 +107,9 @@ function describe(faults) {
     faults.latency_ms && `slow by ${duration(faults.latency_ms)}`,
     faults.drop_reply_rate && `${Math.round(faults.drop_reply_rate * 100)}% take effect and are cut`,
   ].filter(Boolean);
-  const calls = CALLS.find(([, verbs]) => verbs.length === faults.verbs.length && verbs.every((verb) => faults.verbs.includes(verb)));
+  const calls = CALLS.find(
+    ([, verbs]) => verbs.length === faults.verbs.length && verbs.every((verb) => faults.verbs.includes(verb)),
+  );
   const count = faults.count ? `, for ${faults.count} more` : "";
   return `${said.join("; ")}; on ${calls ? calls[0] : words(faults.verbs.join(", "))}${count}.`;
 }

@@ -17,7 +17,9 @@ const SLOWEST_MS = 15_000;
 const COUNT_MS = 5000;
 const COUNTED = 100;
 const SAID_MS = 8000;
-const NOT_TAKEN = new Problem(401, { detail: "This token is not accepted, or no longer. Sign in with another one." });
+const NOT_TAKEN = new Problem(401, {
+  detail: "This token is not accepted, or no longer. Sign in with another one.",
+});
 
 const VIEWS = {
   trips: openTrips,
@@ -48,7 +50,10 @@ function show(view, afresh) {
 }
 
 function redraw() {
-  patch(element("header"), header(session, place().name, () => signOut(null)));
+  patch(
+    element("header"),
+    header(session, place().name, () => signOut(null)),
+  );
   if (current) patch(element("main"), current.draw());
 }
 
@@ -131,7 +136,11 @@ function signedIn(me) {
 function place() {
   const [path, query] = location.hash.slice(2).split("?");
   const [name, id] = path.split("/");
-  return { name: Object.hasOwn(VIEWS, name) ? name : "trips", id, query: Object.fromEntries(new URLSearchParams(query)) };
+  return {
+    name: Object.hasOwn(VIEWS, name) ? name : "trips",
+    id,
+    query: Object.fromEntries(new URLSearchParams(query)),
+  };
 }
 
 function context() {

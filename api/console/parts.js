@@ -47,7 +47,11 @@ export function state(code, text = words(code)) {
 
 /** A button; `busy` keeps it from being pressed again while the call that it made is under way. */
 export function button(text, onclick, { kind = "", busy = false, autofocus = false, label, key } = {}) {
-  return h("button", { type: "button", class: kind, onclick, disabled: busy, autofocus, "aria-label": label, key }, text);
+  return h(
+    "button",
+    { type: "button", class: kind, onclick, disabled: busy, autofocus, "aria-label": label, key },
+    text,
+  );
 }
 
 /** What the API refused, and each field's own remedy where it names any. */
@@ -57,7 +61,12 @@ export function problemBox(problem, fields = problem?.errors ?? []) {
     "div",
     { class: "problem", role: "alert" },
     h("p", {}, problem.message),
-    fields.length > 1 && h("ul", {}, fields.map((error) => h("li", {}, `${error.field}: ${error.message}`))),
+    fields.length > 1 &&
+      h(
+        "ul",
+        {},
+        fields.map((error) => h("li", {}, `${error.field}: ${error.message}`)),
+      ),
   );
 }
 
@@ -70,7 +79,17 @@ export function table(caption, headings, rows) {
       "table",
       {},
       h("caption", { class: "unseen" }, caption),
-      h("thead", {}, h("tr", {}, headings.map((heading) => [heading].flat()).map(([text, kind]) => h("th", { scope: "col", class: kind }, text)))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          headings
+            .map((heading) => [heading].flat())
+            .map(([text, kind]) => h("th", { scope: "col", class: kind }, text)),
+        ),
+      ),
       h("tbody", {}, rows),
     ),
   );

@@ -48,9 +48,17 @@ export function open(context) {
           spellcheck: "false",
           "aria-describedby": "token-help",
         }),
-        h("p", { id: "token-help", class: "help" }, "The first tokens are in tokens.json in the data directory. Yours stays in this tab until you sign out or close it."),
+        h(
+          "p",
+          { id: "token-help", class: "help" },
+          "The first tokens are in tokens.json in the data directory. Yours stays in this tab until you sign out or close it.",
+        ),
         problemBox(problem),
-        h("div", { class: "actions" }, h("button", { type: "submit", class: "primary", disabled: busy }, "Sign in")),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "submit", class: "primary", disabled: busy }, "Sign in"),
+        ),
       ),
     ],
   };

@@ -24,10 +24,17 @@ export function timeline(story) {
     h("h2", {}, "Timeline"),
     h(
       "div",
-      { class: "timeline", role: "img", "aria-label": "Timeline of the trip; the log below says the same in words" },
+      {
+        class: "timeline",
+        role: "img",
+        "aria-label": "Timeline of the trip; the log below says the same in words",
+      },
       h("span", { class: "lane-name" }),
       axis(scale),
-      lanes.map((name) => [h("span", { class: "lane-name", key: `${name}-name` }, name), lane(name, story, scale)]),
+      lanes.map((name) => [
+        h("span", { class: "lane-name", key: `${name}-name` }, name),
+        lane(name, story, scale),
+      ]),
     ),
     legend(),
   ];
@@ -35,7 +42,10 @@ export function timeline(story) {
 
 function scaleOf({ trip, changes, attempts }) {
   const from = Date.parse(trip.created_at);
-  const moments = [...changes.map((change) => change.at), ...attempts.map((attempt) => Date.parse(attempt.at) + attempt.took_ms)];
+  const moments = [
+    ...changes.map((change) => change.at),
+    ...attempts.map((attempt) => Date.parse(attempt.at) + attempt.took_ms),
+  ];
   const last = Math.max(from + LEAST_MS, ...moments);
   const to = from + (FINAL.has(trip.status) ? last - from : Math.max(last, now()) - from) * 1.04;
   const at = (time) => Math.min(100, Math.max(0, (100 * (time - from)) / (to - from)));
@@ -58,7 +68,9 @@ function axis({ from, at, ticks: marks }) {
   return h(
     "svg",
     { class: "axis", key: "axis" },
-    marks.map((ms) => h("text", { key: ms, x: x(at(from + ms)), y: 12 }, ms === 0 ? "0" : tickLabel(ms, marks[1]))),
+    marks.map((ms) =>
+      h("text", { key: ms, x: x(at(from + ms)), y: 12 }, ms === 0 ? "0" : tickLabel(ms, marks[1])),
+    ),
   );
 }
 
@@ -73,16 +85,34 @@ function lane(name, story, scale) {
     "svg",
     { class: "lane", key: name },
     hatching(name),
-    scale.ticks.map((ms) => h("line", { key: ms, class: "grid", x1: x(scale.at(scale.from + ms)), x2: x(scale.at(scale.from + ms)), y1: 0, y2: "100%" })),
+    scale.ticks.map((ms) =>
+      h("line", {
+        key: ms,
+        class: "grid",
+        x1: x(scale.at(scale.from + ms)),
+        x2: x(scale.at(scale.from + ms)),
+        y1: 0,
+        y2: "100%",
+      }),
+    ),
     bars(story.of(name), scale),
     tries.map((attempt, index) => wait(attempt, tries[index + 1], name, scale)),
     tries.map((attempt) => mark(attempt, scale)),
-    story.of(name).filter((change) => ["released", "failed"].includes(change.status)).map((change) => end(change, scale)),
+    story
+      .of(name)
+      .filter((change) => ["released", "failed"].includes(change.status))
+      .map((change) => end(change, scale)),
   );
 }
 
 function hatching(name) {
-  const pattern = { id: `hatch-${name}`, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+  const pattern = {
+    id: `hatch-${name}`,
+    width: 6,
+    height: 6,
+    patternUnits: "userSpaceOnUse",
+    patternTransform: "rotate(45)",
+  };
   return h("defs", {}, h("pattern", pattern, h("line", { class: "hatch", x1: 0, y1: 0, x2: 0, y2: 6 })));
 }
 
@@ -91,7 +121,11 @@ function bars(changes, { at, to }) {
     if (!DRAWN.has(status)) return null;
     const until = changes[index + 1]?.at ?? to;
     const size = { x: x(at(from)), y: 5, height: 14, width: x(Math.max(0.3, at(until) - at(from))) };
-    return h("rect", { key: `bar-${index}`, class: `bar ${status}`, rx: 2, ...size }, h("title", {}, `${words(status)} for ${duration(until - from)}`));
+    return h(
+      "rect",
+      { key: `bar-${index}`, class: `bar ${status}`, rx: 2, ...size },
+      h("title", {}, `${words(status)} for ${duration(until - from)}`),
+    );
   });
 }
 
@@ -108,7 +142,11 @@ function wait(attempt, next, name, { at, to }) {
   const due = Math.max(over, follows ? Date.parse(follows) : over);
   if (!(due > from)) return null;
   const size = { x: x(at(from)), y: 5, height: 14, width: x(Math.max(0, at(Math.min(due, to)) - at(from))) };
-  return h("rect", { class: "wait", fill: `url(#hatch-${name})`, ...size }, h("title", {}, `waits ${duration(due - from)}`));
+  return h(
+    "rect",
+    { class: "wait", fill: `url(#hatch-${name})`, ...size },
+    h("title", {}, `waits ${duration(due - from)}`),
+  );
 }
 
 function mark(attempt, { at }) {
@@ -122,22 +160,30 @@ function mark(attempt, { at }) {
 }
 
 function end({ at: time, status }, { at }) {
-  return h("circle", { key: `end-${status}`, class: `end ${status}`, cx: x(at(time)), cy: 12, r: 5 }, h("title", {}, status));
+  return h(
+    "circle",
+    { key: `end-${status}`, class: `end ${status}`, cx: x(at(time)), cy: 12, r: 5 },
+    h("title", {}, status),
+  );
 }
 
 function legend() {
-  const item = (kind, text, shape) => h("li", {}, h("svg", { class: "swatch", "aria-hidden": "true" }, shape), text);
+  const item = (text, shape) =>
+    h("li", {}, h("svg", { class: "swatch", "aria-hidden": "true" }, shape), text);
   const box = (kind) => h("rect", { class: kind, width: 18, height: 12, rx: 2 });
   return h(
     "ul",
     { class: "legend" },
-    item("unknown", "sent", box("bar unknown")),
-    item("held", "held", box("bar held")),
-    item("confirmed", "confirmed", box("bar confirmed")),
-    item("failed-attempt", "attempt that failed", h("rect", { class: "mark unanswered", x: 6, width: 5, height: 12 })),
-    item("wait", "wait", [hatching("legend"), h("rect", { class: "wait", fill: "url(#hatch-legend)", width: 18, height: 12 })]),
-    item("released", "released", h("circle", { class: "end released", cx: 9, cy: 6, r: 5 })),
-    item("failed", "failed", h("circle", { class: "end failed", cx: 9, cy: 6, r: 5 })),
+    item("sent", box("bar unknown")),
+    item("held", box("bar held")),
+    item("confirmed", box("bar confirmed")),
+    item("attempt that failed", h("rect", { class: "mark unanswered", x: 6, width: 5, height: 12 })),
+    item("wait", [
+      hatching("legend"),
+      h("rect", { class: "wait", fill: "url(#hatch-legend)", width: 18, height: 12 }),
+    ]),
+    item("released", h("circle", { class: "end released", cx: 9, cy: 6, r: 5 })),
+    item("failed", h("circle", { class: "end failed", cx: 9, cy: 6, r: 5 })),
   );
 }
 
@@ -153,10 +199,27 @@ function inWords({ verb, attempt, outcome, took_ms: took, error, next_at: next, 
 export function log(story) {
   const from = Date.parse(story.trip.created_at);
   const rows = [
-    ...story.changes.map(({ at, name, status }) => ({ at, name, what: status === "unknown" ? state(status, "sent") : state(status) })),
-    ...story.attempts.map((attempt) => ({ at: Date.parse(attempt.at), name: attempt.step, what: inWords(attempt) })),
-  ].sort((a, b) => a.at - b.at);
+    ...story.changes.map(({ at, name, status }) => ({
+      at,
+      name,
+      what: status === "unknown" ? state(status, "sent") : state(status),
+    })),
+    ...story.attempts.map((attempt) => ({
+      at: Date.parse(attempt.at),
+      name: attempt.step,
+      what: inWords(attempt),
+    })),
+  ].toSorted((a, b) => a.at - b.at);
   const row = ({ at, name, what }) =>
-    h("tr", {}, h("td", { class: "number" }, `+${duration(at - from)}`), h("td", {}, name), h("td", { class: "text" }, what));
-  return [h("h2", {}, "Log"), table("What happened, oldest first", [["After", "number"], "Step", "What"], rows.map(row))];
+    h(
+      "tr",
+      {},
+      h("td", { class: "number" }, `+${duration(at - from)}`),
+      h("td", {}, name),
+      h("td", { class: "text" }, what),
+    );
+  return [
+    h("h2", {}, "Log"),
+    table("What happened, oldest first", [["After", "number"], "Step", "What"], rows.map(row)),
+  ];
 }

@@ -80,7 +80,11 @@ function actions(path, trip, context) {
     "div",
     { class: "actions" },
     trip.status === "booking" && button("Cancel the trip…", cancel, { key: "cancel" }),
-    h("a", { href: trip.links.temporal_ui, target: "_blank", rel: "noopener noreferrer" }, "Its history in the Temporal UI"),
+    h(
+      "a",
+      { href: trip.links.temporal_ui, target: "_blank", rel: "noopener noreferrer" },
+      "Its history in the Temporal UI",
+    ),
   );
 }
 
@@ -92,10 +96,23 @@ const CANCEL = {
 };
 
 function steps(trip, context) {
-  const headings = ["Step", "State", "Reference", ["Amount", "number"], ["Holds sent", "number"], "Confirmation", "Release", "Error"];
+  const headings = [
+    "Step",
+    "State",
+    "Reference",
+    ["Amount", "number"],
+    ["Holds sent", "number"],
+    "Confirmation",
+    "Release",
+    "Error",
+  ];
   return [
     h("h2", {}, "Steps"),
-    table("Steps of the trip", headings, trip.steps.map((step) => stepRow(trip, step, context))),
+    table(
+      "Steps of the trip",
+      headings,
+      trip.steps.map((step) => stepRow(trip, step, context)),
+    ),
   ];
 }
 
@@ -124,7 +141,12 @@ function call(record) {
 function interventions(trip) {
   if (trip.interventions.length === 0) return null;
   const row = ({ at, who, action, step, note }) =>
-    h("tr", {}, [moment(at), who, action, step].map((text) => h("td", {}, text)), h("td", { class: "text" }, note));
+    h(
+      "tr",
+      {},
+      [moment(at), who, action, step].map((text) => h("td", {}, text)),
+      h("td", { class: "text" }, note),
+    );
   return [
     h("h2", {}, "By hand"),
     table("What operators did", ["When", "Who", "What", "Step", "Note"], trip.interventions.map(row)),

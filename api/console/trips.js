@@ -48,14 +48,22 @@ function filters({ status = "", email = "" }) {
       STATUSES.map((code) => h("option", { value: code }, words(code))),
     ),
     h("label", { for: "email" }, "Traveller’s e-mail"),
-    h("input", { id: "email", name: "email", type: "search", initial: email, autocomplete: "off", maxlength: 200 }),
+    h("input", {
+      id: "email",
+      name: "email",
+      type: "search",
+      initial: email,
+      autocomplete: "off",
+      maxlength: 200,
+    }),
     h("button", { type: "submit" }, "Search"),
     (status || email) && button("Show all", () => go({}), { kind: "plain", key: "all" }),
   );
 }
 
 function list({ items }) {
-  if (items.length === 0) return h("p", { class: "empty" }, "No trips here. ", h("a", { href: "#/book" }, "Book one"), ".");
+  if (items.length === 0)
+    return h("p", { class: "empty" }, "No trips here. ", h("a", { href: "#/book" }, "Book one"), ".");
   const headings = ["Trip", "Status", ...STEPS.map(words), "Total", "Age"];
   return h(
     "table",
@@ -64,7 +72,11 @@ function list({ items }) {
     h(
       "thead",
       { role: "rowgroup" },
-      h("tr", { role: "row" }, headings.map((text) => h("th", { scope: "col", role: "columnheader" }, text))),
+      h(
+        "tr",
+        { role: "row" },
+        headings.map((text) => h("th", { scope: "col", role: "columnheader" }, text)),
+      ),
     ),
     h("tbody", { role: "rowgroup" }, items.map(row)),
   );
@@ -77,7 +89,13 @@ function row(trip) {
     { key: trip.trip_id, role: "row" },
     cell("id", {}, h("a", { href: `#/trips/${trip.trip_id}`, title: trip.trip_id }, shortId(trip.trip_id))),
     cell("status", {}, state(trip.status), trip.failure && h("span", { class: "why" }, cause(trip.failure))),
-    STEPS.map((name) => stepCell(cell, name, trip.steps.find((step) => step.name === name))),
+    STEPS.map((name) =>
+      stepCell(
+        cell,
+        name,
+        trip.steps.find((step) => step.name === name),
+      ),
+    ),
     cell("total", {}, money(trip.total.amount_minor, trip.total.currency)),
     cell("age", { title: moment(trip.created_at) }, age(trip.created_at)),
   );
@@ -85,7 +103,12 @@ function row(trip) {
 
 function stepCell(cell, name, step) {
   const kind = step ? "step" : "step none";
-  return cell(kind, {}, h("span", { class: "step-name" }, `${name} `), step ? state(step.status) : h("span", {}, "–"));
+  return cell(
+    kind,
+    {},
+    h("span", { class: "step-name" }, `${name} `),
+    step ? state(step.status) : h("span", {}, "–"),
+  );
 }
 
 function cause({ step, code }) {
