@@ -161,7 +161,7 @@ def test_a_ratio_is_of_the_same_round() -> None:
 
 
 def test_the_page_has_a_place_for_every_table_and_keeps_the_rest() -> None:
-    page = (ROOT / "docs" / "trials.bench.md").read_text()
+    page = (ROOT / "docs" / "bench.md").read_text()
     filled = tables.filled(page, tables.all_tables(made_up()))
     assert "| this project | 50 | 30.0 |" in filled
     assert filled.startswith(page[: page.index("<!-- contest")])
