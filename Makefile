@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: up demo test audit bench chaos histories screenshot lock
+.PHONY: up demo check test audit bench chaos histories screenshot lock
 
 up: $(STAMP)
 	@exec $(BIN)/python -m stack
@@ -11,8 +11,12 @@ up: $(STAMP)
 demo: $(STAMP)
 	@exec $(BIN)/python -m stack.demo
 
+check: $(STAMP)
+	@exec ./tests/check
+
+# All of it, or one: make test T=tests/unit/test_backoff.py
 test: $(STAMP)
-	@exec ./tests/run
+	@exec ./tests/run $(T)
 
 $(STAMP): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11")'

@@ -122,8 +122,15 @@ def traveller(system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
     return system.traveller(http)
 
 
+SERVERS = {"engine", "ground", "guarded", "own_system", "patient", "postgres", "server", "system", "watched"}
+"""The fixtures that start servers; a file that starts some by itself marks its tests."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at the histories of all other tests comes last."""
+    """Mark the tests that need a server; put those last that look at the histories of all the others."""
+    for item in items:
+        if isinstance(item, pytest.Function) and SERVERS.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.server)
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.partners.conftest import free_port
 
+pytestmark = pytest.mark.server
+
 PROGRAM = (sys.executable, "-m", "partners")
 
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
 from pymongo import AsyncMongoClient
 
 from partners.hotel.service import service
 from tests.partners_engines.cases import CASES
 from tests.partners_engines.engines import opened, running_engine
+
+pytestmark = pytest.mark.server
 
 CASE = CASES[0]
 

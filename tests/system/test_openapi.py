@@ -121,6 +121,7 @@ async def test_another_method_is_told_which_there_are(
         assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
+@pytest.mark.server
 @pytest.mark.timeout(RUN_TIMEOUT_S + 60)
 async def test_the_front_door_does_what_its_document_says(tmp_path: Path) -> None:
     """Schemathesis sends what the document allows and what it does not, and judges each answer."""

@@ -11,6 +11,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from tests.conftest import SHARED, RunningSystem, running_system
 from tests.traveller import LOOK_EVERY_S, order, some_day
 
+pytestmark = pytest.mark.server
+
 BOUND_S = 60.0
 
 

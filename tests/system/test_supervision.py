@@ -11,11 +11,14 @@ from pathlib import Path
 
 import aiohttp
 import psutil
+import pytest
 
 from stack.ports import free_port, is_taken
 from stack.system import free_ports
 from tests.conftest import ROOT, RunningSystem, environment, running_system
 from tests.traveller import Traveller, order
+
+pytestmark = pytest.mark.server
 
 BOUND_S = 30.0
 LOOK_EVERY_S = 0.1

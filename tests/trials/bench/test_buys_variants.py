@@ -12,6 +12,8 @@ from trials.bench.buys.variants import VARIANTS, Variant
 from trials.bench.buys.verdict import BETWEEN, Verdict, active_by_name, judged, of_names
 from trip.partner import Partner
 
+pytestmark = pytest.mark.server
+
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 WHOLE = Verdict(True, False, False, False, False)
 HALF = Verdict(False, True, False, False, False)
