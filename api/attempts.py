@@ -1,13 +1,12 @@
-"""The attempts of one trip's calls that did not succeed."""
+"""The failed attempts of one trip's calls."""
 
 from typing import Annotated
 
-from fastapi import Query, Request
+from fastapi import Query
 from fastapi.responses import Response
 
-from api.authentication import guarded
-from api.caller import caller_of
-from api.door import door_of
+from api.authentication import CurrentCaller, authenticated
+from api.door import OpenDoor
 from api.tokens.caller import Scope
 from api.trips import unknown_trip
 from record import attempts as record
@@ -17,7 +16,7 @@ from serving.paging import Limit, Page
 from serving.problems import documented
 from trip.attempts import FailedAttempt
 
-router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
+router = authenticated(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 
 _Cursor = Annotated[
     str | None, Query(pattern=cursors.OF_NUMBERED, description="the next_cursor of the page before")
@@ -28,8 +27,8 @@ _Cursor = Annotated[
     "/{trip_id}/attempts", response_model=Page[FailedAttempt], responses=documented(422, unknown_trip=404)
 )
 async def list_attempts(
-    request: Request, trip_id: Identifier, limit: Limit = 50, cursor: _Cursor = None
+    door: OpenDoor, caller: CurrentCaller, trip_id: Identifier, limit: Limit = 50, cursor: _Cursor = None
 ) -> Page[FailedAttempt] | Response:
-    """What did not succeed at its first attempt, oldest first: when, why, and when the next is due."""
-    page = await record.page(door_of(request).pool, trip_id, caller_of(request).tenant, limit, cursor)
+    """The attempts that did not succeed, oldest first: when, why, and when the next is due."""
+    page = await record.page(door.pool, trip_id, caller.tenant, limit, cursor)
     return unknown_trip() if page is None else page

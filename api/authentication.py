@@ -1,10 +1,10 @@
-"""Who may make a call: asked of its headers alone, before anything else of it is looked at."""
+"""Who makes a call, and whether they may: known from the headers, before the body is read."""
 
 import hashlib
 import math
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Security
+from fastapi import APIRouter, Depends, Request, Security
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -18,49 +18,59 @@ from serving.problems import documented, problem
 MAX_TOKEN = 8192
 
 ANY_CALL = {"record_unavailable": 503, "keys_unavailable": 503}
-"""What any call with a token can meet, beside what is the token's own fault."""
+"""The refusals of any call with a token that are not the token's fault."""
 
 _BEARER = HTTPBearer(
     scheme_name="bearer", auto_error=False, description="the token of a traveller or operator"
 )
 
 
-def guarded(scope: Scope, **options: Any) -> APIRouter:
-    """A router whose every route demands a token of this scope; `options` are APIRouter's."""
+def authenticated(scope: Scope, **options: Any) -> APIRouter:
+    """A router whose routes demand a token of this scope. `options` are APIRouter's."""
     return APIRouter(
         route_class=_ROUTES[scope],
-        # What is said of the scope in OpenAPI; the route itself sees to it.
+        # For the OpenAPI document alone: the route class checks the token.
         dependencies=[Security(_BEARER, scopes=[scope.value])],
         responses=documented(401, 403, 429, **ANY_CALL),
         **options,
     )
 
 
-class _Guarded(APIRoute):
+class _AuthenticatedRoute(APIRoute):
+    # A dependency would come too late: FastAPI reads the body before it calls any.
     demanded: Scope
 
     async def handle(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
-        admitted = await _admit(scope, self.demanded)
-        if isinstance(admitted, JSONResponse):
-            await refuse(admitted, scope, receive, send)
+        found = await _authenticate(scope, self.demanded)
+        if isinstance(found, JSONResponse):
+            await refuse(found, scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = admitted
+        scope.setdefault("state", {})["caller"] = found
         await limit_body(super().handle)(scope, receive, send)
 
 
-class _TravellersRoute(_Guarded):
+class _TravellersRoute(_AuthenticatedRoute):
     demanded = Scope.TRAVELLER
 
 
-class _OperatorsRoute(_Guarded):
+class _OperatorsRoute(_AuthenticatedRoute):
     demanded = Scope.OPERATOR
 
 
 _ROUTES = {Scope.TRAVELLER: _TravellersRoute, Scope.OPERATOR: _OperatorsRoute}
 
 
-async def _admit(scope: types.Scope, demanded: Scope) -> Caller | JSONResponse:
-    """The caller, or why the call is refused. Raises what `Verify` raises."""
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+CurrentCaller = Annotated[Caller, Depends(_caller)]
+"""The caller of an authenticated route."""
+
+
+async def _authenticate(scope: types.Scope, demanded: Scope) -> Caller | JSONResponse:
+    """The caller, or the refusal. Raises what `Verify` raises."""
     door: Door = scope["app"].state.door
     token = _bearer_token(scope)
     caller = await door.verify(token) if token else None
@@ -78,7 +88,7 @@ async def _admit(scope: types.Scope, demanded: Scope) -> Caller | JSONResponse:
 
 
 def _bearer_token(scope: types.Scope) -> str | None:
-    """The token of the one `Authorization` header (RFC 6750), if it can be one."""
+    """The token of the only `Authorization` header (RFC 6750), if it may be one."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(given) != 1:
         return None

@@ -1,13 +1,12 @@
-"""The calls on breakers: look at them, and overrule them."""
+"""Calls to see breakers and to overrule them."""
 
 from typing import Annotated, Literal
 
-from fastapi import Query, Request
+from fastapi import Depends, Query
 from pydantic import Field
 
-from api.authentication import guarded
-from api.caller import caller_of
-from api.door import Door, door_of
+from api.authentication import CurrentCaller, authenticated
+from api.door import OpenDoor
 from api.tokens.caller import Scope
 from guard.models import Breaker, BreakerEvent
 from guard.store import Store
@@ -16,7 +15,7 @@ from serving.paging import Limit, Page, page
 from serving.problems import documented
 from trip.partner import Partner
 
-router = guarded(Scope.OPERATOR, prefix="/breakers", tags=["breakers"])
+router = authenticated(Scope.OPERATOR, prefix="/breakers", tags=["breakers"])
 
 
 _Cursor = Annotated[
@@ -25,44 +24,48 @@ _Cursor = Annotated[
 
 
 class Override(Body):
-    """A person's word over a breaker; null lifts it. `reason` is kept in the log of changes."""
+    """An operator's word over the breaker; null lifts it. The log of changes keeps `reason`."""
 
     override: Annotated[Literal["open", "closed"] | None, Field(examples=[None])]
     reason: Annotated[Identifier, Field(examples=["maintenance is over"])]
 
 
-def _store(door: Door) -> Store:
+async def _store(door: OpenDoor) -> Store:
     return Store(door.pool, door.settings.breaker_policy())
 
 
+Breakers = Annotated[Store, Depends(_store)]
+
+
 @router.get("")
-async def list_breakers(request: Request) -> Page[Breaker]:
+async def list_breakers(breakers: Breakers) -> Page[Breaker]:
     """Every partner's breaker."""
-    return Page(items=await _store(door_of(request)).list_breakers(list(Partner)))
+    return Page(items=await breakers.list_breakers(list(Partner)))
 
 
 @router.get("/{partner}", responses=documented(422))
-async def get_breaker(request: Request, partner: Partner) -> Breaker:
+async def get_breaker(breakers: Breakers, partner: Partner) -> Breaker:
     """One breaker; `calls` and `failures` are those in the window."""
-    return (await _store(door_of(request)).list_breakers([partner]))[0]
+    return (await breakers.list_breakers([partner]))[0]
 
 
 @router.put("/{partner}", responses=documented(408, 413, 422, broken_json=422))
-async def override_breaker(request: Request, partner: Partner, body: Override) -> Breaker:
+async def override_breaker(
+    breakers: Breakers, caller: CurrentCaller, partner: Partner, body: Override
+) -> Breaker:
     """Hold the breaker open or closed, or let it decide again."""
-    store = _store(door_of(request))
-    await store.set_override(partner, body.override, body.reason, caller_of(request).name)
-    return (await store.list_breakers([partner]))[0]
+    await breakers.set_override(partner, body.override, body.reason, caller.name)
+    return (await breakers.list_breakers([partner]))[0]
 
 
 @router.get("/{partner}/events", responses=documented(422))
 async def list_breaker_events(
-    request: Request,
+    breakers: Breakers,
     partner: Partner,
     limit: Limit = 50,
     cursor: _Cursor = None,
 ) -> Page[BreakerEvent]:
     """The log of the breaker's changes, newest first."""
     before = int(cursor) if cursor else None
-    found = await _store(door_of(request)).list_events(partner, limit + 1, before)
+    found = await breakers.list_events(partner, limit + 1, before)
     return page(found, limit, lambda event: [str(event.event_id)], write="".join)

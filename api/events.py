@@ -1,4 +1,4 @@
-"""The events of one trip, as a stream that can be resumed."""
+"""The events of one trip, as a stream that a reader can resume."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -8,9 +8,8 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
 from pydantic import StringConstraints
 
-from api.authentication import ANY_CALL, guarded
-from api.caller import caller_of
-from api.door import Door, door_of
+from api.authentication import ANY_CALL, CurrentCaller, authenticated
+from api.door import Door, OpenDoor
 from api.feeds import Event, Feed, event_of
 from api.tokens.caller import Scope
 from api.trips import unknown_trip
@@ -19,7 +18,7 @@ from record.pool import RecordAway
 from serving.fields import Identifier
 from serving.problems import bad_field, documented, unavailable
 
-router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
+router = authenticated(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 
 KEEP_ALIVE_S = 15.0
 BEFORE_THE_FIRST = -1
@@ -60,12 +59,11 @@ async def refuse_stream(_request: Request, _error: Exception) -> Response:
     return unavailable("too_many_streams", "too many event streams are open; come back later", COME_BACK_IN_S)
 
 
-async def _place(request: Request) -> AsyncIterator[None]:
+async def _place(door: OpenDoor) -> AsyncIterator[None]:
     """A place among the streams, from before the first query to the end of the stream."""
-    streams = door_of(request).streams
-    if not streams.are_left():
+    if not door.streams.are_left():
         raise TooManyStreams
-    with streams:
+    with door.streams:
         yield
 
 
@@ -79,7 +77,8 @@ async def _place(request: Request) -> AsyncIterator[None]:
     },
 )
 async def stream_trip(
-    request: Request,
+    door: OpenDoor,
+    caller: CurrentCaller,
     trip_id: Identifier,
     last_event_id: Annotated[
         EventId | None, Header(alias="Last-Event-ID", description="the `id` of the last event received")
@@ -87,11 +86,10 @@ async def stream_trip(
 ) -> Response:
     """Each change of the trip once and in order: `event: trip`, `id:` its version, `data:` the trip.
 
-    Without `Last-Event-ID` from the first. The stream ends after a final status; one that ends before
-    that is to be resumed.
+    Without `Last-Event-ID` it begins with the first change. The stream ends after a final status; resume a
+    stream that ends before one.
     """
-    door = door_of(request)
-    standing = await record.standing(door.pool, trip_id, caller_of(request).tenant)
+    standing = await record.standing(door.pool, trip_id, caller.tenant)
     if standing is None:
         return unknown_trip()
     seen = BEFORE_THE_FIRST if last_event_id is None else int(last_event_id)
@@ -103,7 +101,7 @@ async def stream_trip(
 
 
 async def _messages(door: Door, trip_id: str, seen: int) -> AsyncIterator[bytes]:
-    """What is sent to one reader, from after the version it has `seen` to the end."""
+    """What one reader is sent: the events after the version `seen`, to the end."""
     with door.feeds.joined(trip_id, seen) as feed:
         while not door.feeds.are_ending:
             newer = await _newer(door, feed, trip_id, seen)
@@ -119,9 +117,9 @@ async def _messages(door: Door, trip_id: str, seen: int) -> AsyncIterator[bytes]
 
 
 async def _newer(door: Door, feed: Feed, trip_id: str, seen: int) -> list[Event] | None:
-    """Of the feed what is newer than `seen`, or of the record where the feed kept not all of it.
+    """The events after `seen`: from the feed, or from the record if the feed no longer has them all.
 
-    None where the record does not answer: the reader will resume.
+    None: the record does not answer. The stream then ends, and its reader resumes.
     """
     newer = feed.after(seen)
     if newer is not None:

@@ -5,14 +5,14 @@ from collections.abc import Awaitable
 from typing import Literal
 
 import aiohttp
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from api.door import Door, door_of
+from api.door import Door, OpenDoor
 from trip.partner import TASK_QUEUE, Partner
 
 router = APIRouter(tags=["health"])
@@ -42,9 +42,8 @@ async def get_health() -> Health:
 @router.get(
     "/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "One is out"}}
 )
-async def get_readiness(request: Request) -> JSONResponse:
+async def get_readiness(door: OpenDoor) -> JSONResponse:
     """Every dependency by name; 503 where one is out."""
-    door = door_of(request)
     checks = {"postgres": _postgres(door), "temporal": _temporal(door), "worker": _worker(door)}
     checks |= {partner.value: _partner(door, partner) for partner in Partner}
     results = await asyncio.gather(*(_outcome(check) for check in checks.values()))

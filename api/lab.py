@@ -8,8 +8,8 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from api.authentication import ANY_CALL, guarded
-from api.door import Door, door_of
+from api.authentication import ANY_CALL, authenticated
+from api.door import Door, OpenDoor
 from api.tokens.caller import Scope
 from serving.faults import Faults
 from serving.paging import Page
@@ -34,9 +34,8 @@ class PartnerFaults(BaseModel):
     faults: Faults | None
 
 
-def _lab_door(request: Request) -> Door:
-    """The open door, where it serves a lab. Raises LabOff."""
-    door = door_of(request)
+async def _lab_door(door: OpenDoor) -> Door:
+    """The open door, if it serves a lab. Raises LabOff."""
     if not door.settings.lab:
         raise LabOff
     return door
@@ -44,7 +43,7 @@ def _lab_door(request: Request) -> Door:
 
 LabDoor = Annotated[Door, Depends(_lab_door)]
 
-router = guarded(Scope.OPERATOR, prefix="/lab", tags=["lab"])
+router = authenticated(Scope.OPERATOR, prefix="/lab", tags=["lab"])
 
 
 _ASKED = {"lab_off": 404, "lab_unavailable": 503, **ANY_CALL}

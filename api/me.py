@@ -1,14 +1,12 @@
-"""The call that tells a token's holder who it makes them."""
+"""Who a token makes its holder."""
 
-from fastapi import Request
 from pydantic import BaseModel
 
-from api.authentication import guarded
-from api.caller import caller_of
-from api.door import door_of
+from api.authentication import CurrentCaller, authenticated
+from api.door import OpenDoor
 from api.tokens.caller import Scope
 
-router = guarded(Scope.TRAVELLER, tags=["access"])
+router = authenticated(Scope.TRAVELLER, tags=["access"])
 
 
 class Me(BaseModel):
@@ -22,9 +20,8 @@ class Me(BaseModel):
 
 
 @router.get("/me")
-async def get_me(request: Request) -> Me:
+async def get_me(door: OpenDoor, caller: CurrentCaller) -> Me:
     """Whom this token stands for."""
-    caller, door = caller_of(request), door_of(request)
     return Me(
         tenant=caller.tenant,
         scope=caller.scope,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, PROCESS_COLLECTOR, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.door import door_of
+from api.door import OpenDoor
 from guard.models import Breaker
 from guard.policy import State
 from guard.store import Store
@@ -20,7 +20,7 @@ router = APIRouter(tags=["health"])
 
 
 class _Figures(Collector):
-    """What was read of the record and the breakers for one scrape."""
+    """What one scrape read of the record and the breakers."""
 
     def __init__(self, counts: dict[str, int], breakers: list[Breaker], backlog: int, streams: int) -> None:
         self._counts = counts
@@ -50,9 +50,8 @@ class _Figures(Collector):
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}, **documented(record_unavailable=503)},
 )
-async def get_metrics(request: Request) -> Response:
+async def get_metrics(door: OpenDoor) -> Response:
     """Trips under way, the backlog, open streams, the breakers, and the process, as Prometheus text."""
-    door = door_of(request)
     counts = await trips.count_by_status(door.pool)
     breakers = await Store(door.pool, door.settings.breaker_policy()).list_breakers(list(Partner))
     backlog = await trips.backlog_size(door.pool, door.settings.backlog)

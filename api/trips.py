@@ -1,4 +1,4 @@
-"""The calls on trips: accept, show, list, cancel."""
+"""Calls on trips: book, show, list and cancel, and an operator's."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,15 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import fastapi
-from fastapi import Header, Query, Request
+from fastapi import Header, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
-from api.authentication import ANY_CALL, guarded
-from api.caller import caller_of
-from api.door import Door, door_of
+from api.authentication import ANY_CALL, CurrentCaller, authenticated
+from api.door import Door, OpenDoor
 from api.examples import order_examples
 from api.prefer import wait_seconds
-from api.tokens.caller import Scope
+from api.tokens.caller import Caller, Scope
 from record import cursors, pages, trips
 from record.pages import Wanted
 from record.pool import RecordAway
@@ -37,8 +36,8 @@ from trip.trip import (
     new_trip,
 )
 
-router = guarded(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
-operators = guarded(Scope.OPERATOR, prefix="/trips", tags=["trips"])
+router = authenticated(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
+operators = authenticated(Scope.OPERATOR, prefix="/trips", tags=["trips"])
 
 YEARS_AHEAD = 3
 
@@ -49,7 +48,7 @@ _Cursor = Annotated[
 ]
 
 _ASKED = {"unknown_trip": 404, "temporal_unavailable": 503, **ANY_CALL}
-"""What a call that asks something of a trip's workflow can meet."""
+"""The refusals of a call that is passed on to the trip's coordinator."""
 
 _PLACE = {
     "headers": {"Location": {"schema": {"type": "string"}, "description": "of the trip"}},
@@ -61,7 +60,7 @@ _PLACE = {
 
 
 class Resolution(Body):
-    """How a step was settled outside; kept in the trip."""
+    """How a step was settled by hand. The trip keeps the note."""
 
     note: Annotated[
         str,
@@ -83,14 +82,14 @@ class Resolution(Body):
     },
 )
 async def book_trip(
-    request: Request,
+    door: OpenDoor,
+    caller: CurrentCaller,
     order: Annotated[TripOrder, fastapi.Body(openapi_examples=order_examples())],
     idempotency_key: Annotated[Identifier | None, Header()] = None,
     prefer: Annotated[str | None, Header(description="`wait=SECONDS`, at most 60 (RFC 7240)")] = None,
 ) -> JSONResponse:
-    """Book a trip: 202 once it is accepted, which means written; from then on it is carried to an end."""
-    door = door_of(request)
-    accepted, booking = _accepted(order, idempotency_key, door, caller_of(request).tenant)
+    """Book a trip. 202 means that the trip is written; from then on it is carried to an end."""
+    accepted, booking = _accepted(order, idempotency_key, door, caller.tenant)
     refusal = _refuse_order(order, door) or _refuse_more(door)
     if refusal is not None:
         known = await trips.known_key(door.pool, accepted) if idempotency_key else None
@@ -108,22 +107,23 @@ async def book_trip(
 
 @router.get("", responses=documented(422))
 async def list_trips(
-    request: Request,
+    door: OpenDoor,
+    caller: CurrentCaller,
     status: Annotated[TripStatus | None, Query()] = None,
     email: Annotated[Identifier | None, Query(description="the traveller's, whatever its case")] = None,
     limit: Limit = 50,
     cursor: _Cursor = None,
 ) -> Page[Trip]:
     """The trips, newest first."""
-    wanted = Wanted(caller_of(request).tenant, status, email)
-    page = await pages.page(door_of(request).pool, wanted, limit, cursor)
+    wanted = Wanted(caller.tenant, status, email)
+    page = await pages.page(door.pool, wanted, limit, cursor)
     return JSONResponse(page.model_dump())  # type: ignore[return-value]  # written by the workflow as a Trip
 
 
 @router.get("/{trip_id}", response_model=Trip, responses=documented(422, unknown_trip=404))
-async def get_trip(request: Request, trip_id: Identifier) -> JSONResponse:
-    """One trip, from its record: also long after its history is gone, and while no worker runs."""
-    trip = await trips.fetch(door_of(request).pool, trip_id, caller_of(request).tenant)
+async def get_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -> JSONResponse:
+    """One trip, from its record: also after its history is gone, and while no worker runs."""
+    trip = await trips.fetch(door.pool, trip_id, caller.tenant)
     return unknown_trip() if trip is None else JSONResponse(trip)
 
 
@@ -133,15 +133,14 @@ async def get_trip(request: Request, trip_id: Identifier) -> JSONResponse:
     response_model=Trip,
     responses=documented(408, 413, 422, already_final=409, **_ASKED),
 )
-async def cancel_trip(request: Request, trip_id: Identifier) -> JSONResponse:
+async def cancel_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -> JSONResponse:
     """Undo the trip; 409 `already_final` once capture is decided."""
-    door, tenant = door_of(request), caller_of(request).tenant
-    trip = await trips.fetch(door.pool, trip_id, tenant)
+    trip = await trips.fetch(door.pool, trip_id, caller.tenant)
     if trip is None:
         return unknown_trip()
     if trip["status"] in _FINAL or not await door.messages.cancel(trip_id):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
-    return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
+    return JSONResponse(await trips.fetch(door.pool, trip_id, caller.tenant), 202)
 
 
 @operators.post(
@@ -150,11 +149,12 @@ async def cancel_trip(request: Request, trip_id: Identifier) -> JSONResponse:
     response_model=Trip,
     responses=documented(408, 413, 422, not_stuck=409, **_ASKED),
 )
-async def retry_step(request: Request, trip_id: Identifier, step: Partner) -> JSONResponse:
-    """Operator only: try a step that needs attention again now, once past its breaker."""
-    return await _operate(
-        request, trip_id, OperatorOrder(step=step, action="retry", who=caller_of(request).name)
-    )
+async def retry_step(
+    door: OpenDoor, caller: CurrentCaller, trip_id: Identifier, step: Partner
+) -> JSONResponse:
+    """Operator only: try a step that needs attention again now, once, past its breaker."""
+    order = OperatorOrder(step=step, action="retry", who=caller.name)
+    return await _operate(door, caller, trip_id, order)
 
 
 @operators.post(
@@ -164,21 +164,20 @@ async def retry_step(request: Request, trip_id: Identifier, step: Partner) -> JS
     responses=documented(408, 413, 422, broken_json=422, not_stuck=409, **_ASKED),
 )
 async def resolve_step(
-    request: Request, trip_id: Identifier, step: Partner, body: Resolution
+    door: OpenDoor, caller: CurrentCaller, trip_id: Identifier, step: Partner, body: Resolution
 ) -> JSONResponse:
-    """Operator only: a step that needs attention was settled by hand outside, as the note says."""
-    order = OperatorOrder(step=step, action="resolve", who=caller_of(request).name, note=body.note)
-    return await _operate(request, trip_id, order)
+    """Operator only: take a step that needs attention as settled by hand, as the note says."""
+    order = OperatorOrder(step=step, action="resolve", who=caller.name, note=body.note)
+    return await _operate(door, caller, trip_id, order)
 
 
-async def _operate(request: Request, trip_id: str, order: OperatorOrder) -> JSONResponse:
-    door, tenant = door_of(request), caller_of(request).tenant
-    trip = await trips.fetch(door.pool, trip_id, tenant)
+async def _operate(door: Door, caller: Caller, trip_id: str, order: OperatorOrder) -> JSONResponse:
+    trip = await trips.fetch(door.pool, trip_id, caller.tenant)
     if trip is None:
         return unknown_trip()
     if trip["status"] in _FINAL or not await door.messages.operate(trip_id, order):
         return problem(409, "not_stuck", f"the {order.step} step does not need attention")
-    return JSONResponse(await trips.fetch(door.pool, trip_id, tenant), 202)
+    return JSONResponse(await trips.fetch(door.pool, trip_id, caller.tenant), 202)
 
 
 def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
@@ -245,7 +244,7 @@ async def _repeated(
 
 
 async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:
-    """The trip once it has settled, with 200, or as it stands when the wait is over."""
+    """200 with the trip if it settles within the wait; else the trip as it then stands, with `otherwise`."""
     trip_id: str = trip["trip_id"]
     if wait_s and trip["status"] not in _FINAL and door.waits.are_left():
         with door.waits:
@@ -259,7 +258,7 @@ async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -
     with door.changes.watching(trip["trip_id"]) as next_change:
         while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
             await next_change(until)
-            with contextlib.suppress(RecordAway):  # it is accepted, whether or not it can be read again
+            with contextlib.suppress(RecordAway):  # the trip is accepted all the same
                 trip = await trips.fetch(door.pool, trip["trip_id"], tenant) or trip
     return trip
 
