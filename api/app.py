@@ -8,20 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from temporalio.client import Client, RPCTimeoutOrCancelledError
-from temporalio.service import RetryConfig, RPCError
 
 from api import attempts, breakers, console, events, health, lab, me, metrics, trips
 from api.changes import Changes
+from api.coordination import CoordinatorAway
 from api.door import Door, Places
 from api.feeds import Feeds
-from api.messages import Messages
 from api.starter import Starter
+from api.temporal import Temporal, lazy_client
 from api.tokens.keys import KeysAway
 from api.tokens.rates import Rates
 from api.tokens.verify import verifier
 from config.settings import Settings
-from config.temporal import client_options
 from record.pool import RecordAway, open_pool
 from serving.garbage import collect_less_often
 from serving.problems import add_handlers, unavailable
@@ -40,25 +38,20 @@ _ROUTERS = (
     health.router,
     metrics.router,
 )
-_RETRIES = RetryConfig(max_retries=2)
-"""A start that fails now is not tried for long: those who come after it would overtake it."""
-
-
-async def _connect() -> Client:
-    return await Client.connect(**client_options(), retry_config=_RETRIES, lazy=True)
 
 
 @asynccontextmanager
 async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Door]:
-    """The front door's connections, none of which has to be up for the door to open."""
+    """The front door with its connections. It opens even if nothing answers yet."""
     async with AsyncExitStack() as resources:
         pool = await resources.enter_async_context(open_pool(settings.database_url, size=20))
         http = await resources.enter_async_context(aiohttp.ClientSession())
-        client = await _connect()
+        client = await lazy_client()
+        coordinator = Temporal(client)
         changes = Changes(settings.database_url)
         feeds = Feeds(pool, stopping)
         changes.tell(feeds.look_at)
-        starter = Starter(client, pool, settings.backlog)
+        starter = Starter(coordinator, pool, settings.backlog)
         await resources.enter_async_context(changes.listening())
         await resources.enter_async_context(feeds.reading())
         await resources.enter_async_context(starter.draining())
@@ -68,11 +61,10 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
             rates=Rates(settings.requests_per_minute),
             temporal_ui=f"{settings.temporal_ui_url}/namespaces/{client.namespace}",
             pool=pool,
-            client=client,
             http=http,
             changes=changes,
+            coordinator=coordinator,
             starter=starter,
-            messages=Messages(client, pool, starter),
             waits=Places(settings.waits),
             feeds=feeds,
             streams=Places(settings.streams),
@@ -80,7 +72,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
 
 
 def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
-    """The application. Once `stopping` is set it ends its event streams, whose readers come back later."""
+    """The application. When `stopping` is set, it ends its event streams; their readers resume them."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -98,8 +90,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
     )
     add_handlers(app)
     app.add_exception_handler(RecordAway, _record_away)
-    app.add_exception_handler(RPCError, _temporal_away)
-    app.add_exception_handler(RPCTimeoutOrCancelledError, _temporal_away)
+    app.add_exception_handler(CoordinatorAway, _coordinator_away)
     app.add_exception_handler(KeysAway, _keys_away)
     app.add_exception_handler(events.TooManyStreams, events.refuse_stream)
     app.add_exception_handler(lab.LabOff, lab.lab_off)
@@ -114,9 +105,10 @@ async def _record_away(_request: Request, error: Exception) -> JSONResponse:
     return unavailable("record_unavailable", "the trips' record does not answer; try again")
 
 
-async def _temporal_away(_request: Request, error: Exception) -> JSONResponse:
-    log.warning("Temporal is away: %s", error)
-    return unavailable("temporal_unavailable", "no answer from Temporal or a worker; try again")
+async def _coordinator_away(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CoordinatorAway)
+    log.warning("the coordinator is away: %s", error.__cause__ or error)
+    return unavailable(error.code, str(error))
 
 
 async def _keys_away(_request: Request, _error: Exception) -> JSONResponse:

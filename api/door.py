@@ -6,11 +6,10 @@ from typing import Annotated
 
 import aiohttp
 from fastapi import Depends, Request
-from temporalio.client import Client
 
 from api.changes import Changes
+from api.coordination import Coordinator
 from api.feeds import Feeds
-from api.messages import Messages
 from api.starter import Starter
 from api.tokens.rates import Rates
 from api.tokens.verify import Verify
@@ -47,11 +46,10 @@ class Door:
     rates: Rates
     temporal_ui: str
     pool: Pool
-    client: Client
     http: aiohttp.ClientSession
     changes: Changes
+    coordinator: Coordinator
     starter: Starter
-    messages: Messages
     waits: Places
     feeds: Feeds
     streams: Places

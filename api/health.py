@@ -1,4 +1,4 @@
-"""Alive, and ready: every dependency by name."""
+"""Whether the process lives, and whether each dependency answers."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,12 +8,9 @@ import aiohttp
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from api.door import Door, OpenDoor
-from trip.partner import TASK_QUEUE, Partner
+from trip.partner import Partner
 
 router = APIRouter(tags=["health"])
 
@@ -43,8 +40,8 @@ async def get_health() -> Health:
     "/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "One is out"}}
 )
 async def get_readiness(door: OpenDoor) -> JSONResponse:
-    """Every dependency by name; 503 where one is out."""
-    checks = {"postgres": _postgres(door), "temporal": _temporal(door), "worker": _worker(door)}
+    """Every dependency by name; 503 if one is out."""
+    checks = {"postgres": _postgres(door), **door.coordinator.checks()}
     checks |= {partner.value: _partner(door, partner) for partner in Partner}
     results = await asyncio.gather(*(_outcome(check) for check in checks.values()))
     dependencies = dict(zip(checks, results, strict=True))
@@ -66,21 +63,6 @@ async def _outcome(check: Awaitable[None]) -> str:
 
 async def _postgres(door: Door) -> None:
     await door.pool.execute("select from trips limit 0")
-
-
-async def _temporal(door: Door) -> None:
-    await door.client.service_client.check_health()
-
-
-async def _worker(door: Door) -> None:
-    request = DescribeTaskQueueRequest(
-        namespace=door.client.namespace,
-        task_queue=TaskQueue(name=TASK_QUEUE),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    answer = await door.client.workflow_service.describe_task_queue(request)
-    if not answer.pollers:
-        raise RuntimeError("no worker polls the task queue")
 
 
 async def _partner(door: Door, partner: Partner) -> None:

@@ -1,4 +1,4 @@
-"""Starts the workflow of each accepted trip: at once where Temporal answers, else when it does again."""
+"""Hands each accepted trip to its coordinator: at once if the coordinator answers, else later."""
 
 import asyncio
 import contextlib
@@ -8,64 +8,49 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from pydantic import ValidationError
-from temporalio.client import Client
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
 
+from api.coordination import Coordinator, CoordinatorAway
 from record import trips
 from record.pool import Pool, RecordAway
-from trip.partner import TASK_QUEUE
 from trip.trip import Booking
 
 log = logging.getLogger(__name__)
 
-BOOK_TRIP = "BookTrip"
-START_TIMEOUT = timedelta(seconds=5)
-TASK_TIMEOUT = timedelta(seconds=5)
-"""A worker that dies costs its trips this long, and no more."""
-
 STARTS_AT_ONCE = 50
+STOP_S = 5.0
 LOOK_EVERY_S = 1.0
 OWED_AFTER = timedelta(seconds=2)
-"""A start that takes longer is owed, whoever accepted the trip."""
+"""A start that takes longer is owed: any front door may make it."""
 
 BATCH = 200
 
-TRIP_TENANT = SearchAttributeKey.for_keyword("TripTenant")
-
 
 class Starter:
-    """Carries trips from the record to Temporal. A start that is repeated starts nothing twice.
+    """Starts accepted trips. A start may be repeated: a trip starts once.
 
-    While it is behind, trips are started from the record alone, one after another in the order of their
-    acceptance, so that none overtakes those that wait. A process that has just started may be behind.
+    While the starter is behind, it starts trips from the record alone, in the order of their acceptance, so
+    that no trip overtakes those that wait. A new process begins as one that is behind.
     """
 
-    def __init__(self, client: Client, pool: Pool, backlog_limit: int) -> None:
-        self._client = client
+    def __init__(self, coordinator: Coordinator, pool: Pool, backlog_limit: int) -> None:
+        self._coordinator = coordinator
         self._pool = pool
         self._backlog_limit = backlog_limit
         self._starting: set[asyncio.Task[None]] = set()
         self._behind = True
         self._accepting = 0
-        self._owed = 0  # when the record was last looked at
-        self._left = 0  # to the record, since then
-        self._wake = asyncio.Event()  # set where something was left since the last pass began
+        self._owed = 0  # trips that the record owed at the last look
+        self._left = 0  # trips left to the record since then
+        self._wake = asyncio.Event()  # set if a trip was left since the last pass began
 
     def is_full(self) -> bool:
-        """Whether so many trips wait for their start that another one must not be accepted."""
+        """Whether too many trips wait for their start to accept another."""
         waiting = self._owed + self._left + self._accepting + len(self._starting)
         return waiting >= self._backlog_limit
 
     @contextlib.contextmanager
     def accepting(self) -> Iterator[None]:
-        """Keep room for a trip until it is handed to `start_soon`, or turns out not to be a new one."""
+        """Keep room for a trip until it is handed to `start_soon` or turns out to be known already."""
         self._accepting += 1
         try:
             yield
@@ -73,7 +58,7 @@ class Starter:
             self._accepting -= 1
 
     def start_soon(self, booking: Booking) -> None:
-        """Start an accepted trip without waiting for it; what cannot be started now is started later."""
+        """Start an accepted trip without waiting for it: now, or from the record later."""
         if self._behind or len(self._starting) >= STARTS_AT_ONCE:
             self._leave()
             return
@@ -81,9 +66,15 @@ class Starter:
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
+    async def start_if_owed(self, trip_id: str) -> None:
+        """Start the trip now if the record owes its start. Raises CoordinatorAway and RecordAway."""
+        booking = await trips.owed_booking(self._pool, trip_id)
+        if booking is not None:
+            await self._coordinator.start(Booking.model_validate(booking))
+
     @contextlib.asynccontextmanager
     async def draining(self) -> AsyncIterator[None]:
-        """Start what is owed, oldest first, while the context is open."""
+        """While the context is open, start the trips that are owed, oldest first."""
         with contextlib.suppress(RecordAway):
             await self._look()
         task = asyncio.create_task(self._keep_draining())
@@ -91,7 +82,7 @@ class Starter:
             yield
         finally:
             task.cancel()
-            await asyncio.wait([task, *self._starting], timeout=START_TIMEOUT.total_seconds())
+            await asyncio.wait([task, *self._starting], timeout=STOP_S)
 
     def _leave(self) -> None:
         self._behind = True
@@ -100,30 +91,10 @@ class Starter:
 
     async def _start_or_leave(self, booking: Booking) -> None:
         try:
-            await self.start(booking)
-        except RPCError as error:
+            await self._coordinator.start(booking)
+        except CoordinatorAway as error:
             self._leave()
             log.warning("trip %s accepted, its start follows: %s", booking.trip_id, error)
-
-    async def start(self, booking: Booking) -> None:
-        """Start the trip's workflow, if it is not started yet. Raises RPCError where Temporal is away."""
-        attributes = TypedSearchAttributes(
-            [
-                SearchAttributePair(TRIP_TENANT, booking.tenant),
-            ]
-        )
-        with contextlib.suppress(WorkflowAlreadyStartedError):
-            await self._client.start_workflow(
-                BOOK_TRIP,
-                booking,
-                id=booking.trip_id,
-                task_queue=TASK_QUEUE,
-                task_timeout=TASK_TIMEOUT,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=attributes,
-                static_summary=", ".join(booking.order.partners()),
-                rpc_timeout=START_TIMEOUT,
-            )
 
     async def _keep_draining(self) -> None:
         while True:
@@ -131,7 +102,7 @@ class Starter:
                 await self._drain()
             except Exception as error:
                 self._behind = True
-                unexpected = not isinstance(error, RPCError | RecordAway)
+                unexpected = not isinstance(error, CoordinatorAway | RecordAway)
                 log.warning("trips wait for their start, trying again: %s", error, exc_info=unexpected)
                 await asyncio.sleep(LOOK_EVERY_S)
             else:
@@ -143,7 +114,7 @@ class Starter:
                 await self._wake.wait()
 
     async def _drain(self) -> None:
-        """Start all that is owed; where nothing was left meanwhile, trips are started at once again."""
+        """Start all that is owed. If no trip was left meanwhile, the starter is no longer behind."""
         if self._behind:
             await self._look()
         self._wake.clear()
@@ -157,7 +128,7 @@ class Starter:
             self._owed = self._left = 0
 
     async def _look(self) -> None:
-        """Count what is owed; what is left meanwhile may count twice until the next look."""
+        """Count what is owed. A trip that is left meanwhile may count twice until the next look."""
         left = self._left
         self._owed = await trips.backlog_size(self._pool, self._backlog_limit)
         self._left -= left
@@ -167,7 +138,7 @@ class Starter:
         try:
             for row in owed:
                 if (booking := _booking(row)) is not None:
-                    await self.start(booking)
+                    await self._coordinator.start(booking)
                     started.append(booking.trip_id)
         finally:
             self._owed = max(0, self._owed - len(started))

@@ -138,9 +138,14 @@ async def cancel_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier
     trip = await trips.fetch(door.pool, trip_id, caller.tenant)
     if trip is None:
         return unknown_trip()
-    if trip["status"] in _FINAL or not await door.messages.cancel(trip_id):
+    if trip["status"] in _FINAL or not await _cancel(door, trip_id):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
     return JSONResponse(await trips.fetch(door.pool, trip_id, caller.tenant), 202)
+
+
+async def _cancel(door: Door, trip_id: str) -> bool:
+    await door.starter.start_if_owed(trip_id)  # only a trip that has started can answer
+    return await door.coordinator.cancel(trip_id)
 
 
 @operators.post(
@@ -175,7 +180,7 @@ async def _operate(door: Door, caller: Caller, trip_id: str, order: OperatorOrde
     trip = await trips.fetch(door.pool, trip_id, caller.tenant)
     if trip is None:
         return unknown_trip()
-    if trip["status"] in _FINAL or not await door.messages.operate(trip_id, order):
+    if trip["status"] in _FINAL or not await door.coordinator.operate(trip_id, order):
         return problem(409, "not_stuck", f"the {order.step} step does not need attention")
     return JSONResponse(await trips.fetch(door.pool, trip_id, caller.tenant), 202)
 

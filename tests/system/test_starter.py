@@ -13,7 +13,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from api.starter import BATCH, TRIP_TENANT, Starter
+from api.coordination import CoordinatorAway
+from api.starter import BATCH, Starter
+from api.temporal import TRIP_TENANT, Temporal
 from record import trips
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
@@ -89,11 +91,11 @@ async def test_what_is_owed_starts_in_order_across_restarts_and_is_not_overtaken
     async def some_started() -> bool:
         return await trips.backlog_size(record, OWED) < OWED
 
-    async with Starter(client, record, LIMIT).draining():
+    async with Starter(Temporal(client), record, LIMIT).draining():
         await eventually(some_started)
     assert await trips.backlog_size(record, OWED) > 0
 
-    second = Starter(client, record, LIMIT)
+    second = Starter(Temporal(client), record, LIMIT)
     async with second.draining():
         ids += [await accept(record, second) for _ in range(20)]
 
@@ -108,7 +110,7 @@ async def test_what_is_owed_starts_in_order_across_restarts_and_is_not_overtaken
 async def test_a_booking_that_cannot_be_read_holds_up_nobody(record: Pool, client: Client) -> None:
     unreadable, ahead = await accept(record), await accept(record)
     await record.execute("""update trips set booking = '{}' where trip_id = $1""", unreadable)
-    starter = Starter(client, record, LIMIT)
+    starter = Starter(Temporal(client), record, LIMIT)
     async with starter.draining():
 
         async def it_alone_is_left() -> bool:
@@ -127,10 +129,17 @@ async def test_it_is_full_from_the_start_where_the_record_is(record: Pool, clien
     for _ in range(3):
         await accept(record)
     nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
-    starter = Starter(nowhere, record, 4)
+    starter = Starter(Temporal(nowhere), record, 4)
     async with starter.draining():
         assert not starter.is_full()
         with starter.accepting():
             assert starter.is_full()
         await accept(record, starter)
         assert starter.is_full()
+
+
+async def test_a_server_that_was_never_reached_counts_as_away() -> None:
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    with pytest.raises(CoordinatorAway) as away:
+        await Temporal(nowhere).cancel("a trip")
+    assert away.value.code == "temporal_unavailable"
