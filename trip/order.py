@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field, StringConstraints, create_model, model_validator
 
 from partners.catalogue import STAYS, CatalogueError
+from partners.payment.declaration import CardToken
 from serving.fields import WHOLE, Body, Identifier
 from trip.partner import Partner
 
@@ -22,9 +23,11 @@ class Traveller(Body):
 
     name: Identifier
     email: Annotated[
-        Identifier, StringConstraints(pattern=_EMAIL), Field(json_schema_extra={"pattern": _EMAIL})
+        Identifier,
+        StringConstraints(pattern=_EMAIL),
+        Field(title="E-mail", json_schema_extra={"pattern": _EMAIL}),
     ]
-    member_id: Identifier | None = None
+    member_id: Annotated[Identifier | None, Field(title="Member")] = None
 
 
 class PointsOrder(Body):
@@ -36,7 +39,7 @@ class PointsOrder(Body):
 class PaymentMethod(Body):
     """How the rest is paid."""
 
-    card_token: Identifier
+    card_token: CardToken
     currency: Currency
 
 
@@ -65,8 +68,8 @@ class TripOrder(_OfTraveller):
         traveller: Traveller
     points: PointsOrder | None = None
     payment: PaymentMethod
-    when_partner_down: Literal["fail", "wait"] = "fail"
-    deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S), WHOLE] = 300
+    when_partner_down: Annotated[Literal["fail", "wait"], Field(title="If a partner is down")] = "fail"
+    deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S, title="Deadline (s)"), WHOLE] = 300
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

@@ -3,21 +3,23 @@
 import { get } from "./api.js";
 import { h } from "./dom.js";
 import { button, state } from "./parts.js";
+import { stepNames } from "./schema.js";
 import { age, moment, money, shortId, words } from "./words.js";
 
 const PAGE = 25;
-const STEPS = ["hotel", "tour", "flight", "points", "payment"];
 const STATUSES = ["booking", "compensating", "needs_attention", "confirmed", "failed", "cancelled"];
 
 /** The list; its filters and its page stand in the address. */
 export function open({ query }) {
+  let steps = null;
   let page = null;
   return {
     title: "Trips",
     refresh: async () => {
+      steps ??= await stepNames();
       page = await get(`/trips?${new URLSearchParams({ ...query, limit: PAGE })}`);
     },
-    draw: () => [h("h1", {}, "Trips"), filters(query), page && list(page), page && pages(query, page)],
+    draw: () => [h("h1", {}, "Trips"), filters(query), page && list(page, steps), page && pages(query, page)],
   };
 }
 
@@ -61,10 +63,10 @@ function filters({ status = "", email = "" }) {
   );
 }
 
-function list({ items }) {
+function list({ items }, steps) {
   if (items.length === 0)
     return h("p", { class: "empty" }, "No trips here. ", h("a", { href: "#/book" }, "Book one"), ".");
-  const headings = ["Trip", "Status", ...STEPS.map(words), "Total", "Age"];
+  const headings = ["Trip", "Status", ...steps.map(words), "Total", "Age"];
   return h(
     "table",
     { class: "trips", role: "table" },
@@ -78,18 +80,22 @@ function list({ items }) {
         headings.map((text) => h("th", { scope: "col", role: "columnheader" }, text)),
       ),
     ),
-    h("tbody", { role: "rowgroup" }, items.map(row)),
+    h(
+      "tbody",
+      { role: "rowgroup" },
+      items.map((trip) => row(trip, steps)),
+    ),
   );
 }
 
-function row(trip) {
+function row(trip, steps) {
   const cell = (kind, props, ...content) => h("td", { class: kind, role: "cell", ...props }, ...content);
   return h(
     "tr",
     { key: trip.trip_id, role: "row" },
     cell("id", {}, h("a", { href: `#/trips/${trip.trip_id}`, title: trip.trip_id }, shortId(trip.trip_id))),
     cell("status", {}, state(trip.status), trip.failure && h("span", { class: "why" }, cause(trip.failure))),
-    STEPS.map((name) =>
+    steps.map((name) =>
       stepCell(
         cell,
         name,

@@ -1,5 +1,9 @@
 """The flight partner's declaration."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from partners.declaration import Claim, Stay
 from serving.fields import Body, Count, Day, Identifier
 
@@ -7,7 +11,7 @@ from serving.fields import Body, Count, Day, Identifier
 class FlightSeats(Body):
     """Seats on a flight of one day."""
 
-    flight_no: Identifier
+    flight_no: Annotated[Identifier, Field(title="Flight")]
     date: Day
     seats: Count
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from partners.declaration import Claim, Stay
 from serving.fields import Body, Count, Day, Identifier
@@ -15,9 +15,9 @@ MAX_NIGHTS = 60
 class HotelStay(Body):
     """Rooms for every night from `check_in` up to, not including, `check_out`."""
 
-    hotel_id: Identifier
-    check_in: Day
-    check_out: Day
+    hotel_id: Annotated[Identifier, Field(title="Hotel")]
+    check_in: Annotated[Day, Field(title="Check-in")]
+    check_out: Annotated[Day, Field(title="Check-out")]
     rooms: Count
 
     @model_validator(mode="after")

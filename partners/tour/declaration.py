@@ -1,6 +1,9 @@
 """The tour partner's declaration."""
 
 from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from partners.declaration import Claim, Stay
 from serving.fields import Body, Count, Day, Identifier
@@ -9,7 +12,7 @@ from serving.fields import Body, Count, Day, Identifier
 class TourSeats(Body):
     """Seats on a tour's departure of one day."""
 
-    tour_id: Identifier
+    tour_id: Annotated[Identifier, Field(title="Tour")]
     date: Day
     seats: Count
 

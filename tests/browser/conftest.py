@@ -15,6 +15,7 @@ from tests.browser.chromium import FLAGS, NoBrowser, chromium
 from tests.browser.console import TELL_VIOLATIONS, Console, Watch
 from tests.conftest import RunningSystem, running_system
 from tests.traveller import Traveller
+from trip.partner import Partner
 
 PICTURES = "TRIPS_PICTURES"
 ENVIRONMENT = {
@@ -49,7 +50,7 @@ def caller(watched: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
 async def whole(caller: Traveller) -> AsyncIterator[None]:
     """The system is whole again after the test: no faults, no overrides, no breaker open."""
     yield
-    for partner in ("hotel", "tour", "flight", "points", "payment"):
+    for partner in Partner:
         await caller.mend_partner(partner)
         await caller.override_breaker(partner, "closed")
         await caller.override_breaker(partner, None)
