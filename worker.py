@@ -32,7 +32,7 @@ from activities.shared import Shared
 from activities.trips import TripRecord
 from config.settings import Settings, settings
 from config.temporal import client_options
-from guard.pacing import Pace
+from guard.guard import Guard
 from guard.view import Breakers
 from record.pool import open_pool
 from serving.garbage import collect_less_often
@@ -97,7 +97,8 @@ async def run(config: Settings) -> None:
         client = await connect()
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
-        shared = Shared(breakers, {partner: Pace() for partner in Partner}, pool, journal)
+        backoffs = {partner.value: config.backoff(partner) for partner in Partner}
+        shared = Shared(Guard(breakers, backoffs, config.retry_budget()), pool, journal)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,

@@ -1,24 +1,15 @@
 """What a trip asks of the breakers before its first call, and what the health probe tells them."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 from temporalio import activity
 
-from activities.attempt import (
-    BREAKER_OPEN,
-    WAITED_BEFORE,
-    Attempt,
-    current_attempt,
-    gives_up,
-    unavailable,
-    waits,
-    waits_for_breaker,
-)
+from activities.attempt import current_attempt, gives_up, puts_off, unavailable
 from activities.shared import Shared
 from config.settings import Settings
+from guard.guard import Reason
 from guard.store import Store
 from record import sending
 from record.pool import Pool
@@ -28,15 +19,14 @@ from trip.trip import Barring
 
 HEALTH_TIMEOUT_S = 3.0
 
-_OPEN = unavailable(BREAKER_OPEN, attempts=0)
+_OPEN = unavailable(Reason.BREAKER_OPEN.value, attempts=0)
 
 
 class BreakerChecks:
-    """What a trip asks before its first call, and where it may not make one."""
+    """What a trip asks before its first call, and if it may not make one."""
 
     def __init__(self, shared: Shared) -> None:
-        self._breakers = shared.breakers
-        self._paces = shared.paces
+        self._guard = shared.guard
         self._pool = shared.pool
         self._journal = shared.journal
 
@@ -46,24 +36,20 @@ class BreakerChecks:
 
     @activity.defn
     async def check_breaker(self, check: BreakerCheck) -> BreakerFinding:
-        """The first of the partners whose breaker is open, if any; it calls nobody.
+        """Find the first partner whose breaker is open. This calls no partner.
 
-        As a local activity it leaves the mark in the trip's record that sending begins, or that nothing is
-        sent. As an ordinary one, with `wait`, it is put off until all breakers let calls in, and then until
-        the place that is given to it among those who waited.
+        A local activity also marks in the trip's record that sending begins, or that nothing is sent. An
+        ordinary activity with `wait` is put off until all breakers let calls in and it is the trip's turn.
         """
         if activity.info().is_local:
             return await self._check_at_once(check)
-        attempt = current_attempt()
-        if (found := self._first_open(check.partners)) is not None:
-            partner, retry_in_s = found
-            if not check.wait:
-                return self._kept_out(partner)
-            failure = waits_for_breaker(_OPEN, attempt, retry_in_s)
-            raise self._journal.noted(Verb.RESERVE, partner, failure)
-        if attempt.has_waited:
-            self._check_place(check.partners, attempt, time.monotonic())
-        return BreakerFinding(open_at=None)
+        refusal = self._guard.look(check.partners, has_waited=current_attempt().has_waited)
+        if refusal is None:
+            return BreakerFinding(open_at=None)
+        partner = Partner(refusal.partner)
+        if refusal.reason is Reason.BREAKER_OPEN and not check.wait:
+            return self._kept_out(partner)
+        raise self._journal.noted(Verb.RESERVE, partner, puts_off(refusal, attempts=0))
 
     @activity.defn
     async def bar_sending(self, trip_id: str) -> Barring:
@@ -71,33 +57,19 @@ class BreakerChecks:
         return await sending.bar(self._pool, trip_id)
 
     async def _check_at_once(self, check: BreakerCheck) -> BreakerFinding:
-        now = time.monotonic()
-        for partner in check.partners:
-            self._paces[partner].record_new(now)
-        if (found := self._first_open(check.partners)) is None:
+        self._guard.count_new(check.partners)
+        refusal = self._guard.look(check.partners)
+        if refusal is None:
             return BreakerFinding(open_at=None, sending=await sending.begin(self._pool, check.trip_id))
+        partner = Partner(refusal.partner)
         if check.wait:
-            return BreakerFinding(open_at=found[0])
-        return self._kept_out(found[0], (await sending.bar(self._pool, check.trip_id)).sending)
+            return BreakerFinding(open_at=partner)
+        return self._kept_out(partner, (await sending.bar(self._pool, check.trip_id)).sending)
 
     def _kept_out(self, partner: Partner, barred: Sending | None = None) -> BreakerFinding:
         """The finding that ends the trip: no further attempt follows."""
         self._journal.noted(Verb.RESERVE, partner, gives_up(_OPEN, AttemptOutcome.KEPT_OUT))
         return BreakerFinding(open_at=partner, sending=barred)
-
-    def _first_open(self, partners: Sequence[Partner]) -> tuple[Partner, float] | None:
-        """A partner whose breaker is open, and in how many seconds it may let a call in."""
-        for partner in partners:
-            if (refusal := self._breakers.peek(partner)) is not None:
-                return partner, refusal.retry_in_s
-        return None
-
-    def _check_place(self, partners: Sequence[Partner], attempt: Attempt, now: float) -> None:
-        """The trip will call all of them, so it takes a place with each, and the last one counts."""
-        place_in_s, partner = max((self._paces[partner].place_in(now), partner) for partner in partners)
-        if place_in_s:
-            error = unavailable(WAITED_BEFORE, attempts=0)
-            raise self._journal.noted(Verb.RESERVE, partner, waits(error, attempt, place_in_s))
 
 
 class HealthProbes:
@@ -114,7 +86,7 @@ class HealthProbes:
 
     @activity.defn
     async def probe_partner(self, partner: Partner) -> str:
-        """Ask the partner how it is and tell its breaker: `ok`, or what is wrong with it."""
+        """Ask the partner how it is, and tell its breaker. Returns `ok`, or what is wrong with it."""
         error = await self._ailment(partner)
         await self._store.report_health(partner, healthy=error is None, error=error)
         return error or "ok"

@@ -1,20 +1,16 @@
 """What the activities of one worker share."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activities.journal import Journal
-from guard.pacing import Pace
-from guard.view import Breakers
+from guard.guard import Guard
 from record.pool import Pool
-from trip.partner import Partner
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What this worker knows of all partners, and where it writes."""
+    """The guard of the partners, and where the activities write."""
 
-    breakers: Breakers
-    paces: Mapping[Partner, Pace]
+    guard: Guard
     pool: Pool
     journal: Journal

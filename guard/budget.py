@@ -1,8 +1,8 @@
-"""How many retries a partner may be sent: a share of its calls, so that a storm cannot feed itself.
+"""How many retries a partner may be sent: a share of its calls, so that a storm of retries cannot grow.
 
 The idea is that of Finagle's RetryBudget (a fifth of the requests on top of a minimum a second, counted
-over a window) and of gRPC's retry throttling (gRFC A6, tokens a server). Two things differ here: a spent
-budget puts a retry off and never refuses it, and a part is kept for undos and confirmations.
+over a window) and of gRPC's retry throttling (gRFC A6, tokens a server). Two things differ here. A spent
+budget only puts a retry off. And a part of the budget is kept for urgent calls: undos and confirmations.
 """
 
 from collections import deque
@@ -12,7 +12,6 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guard.backoff import MIN_DELAY_S
-from trip.partner import Verb
 
 BUCKETS = 10
 
@@ -20,8 +19,7 @@ BUCKETS = 10
 class BudgetPolicy(BaseModel):
     """Over `window_s` seconds, retries <= `min_per_s * window_s + ratio * calls`.
 
-    `calls` are first attempts: retries earn no further retries. Holds may use all of it but the share
-    `reserve`; undos and confirmations may use all.
+    `calls` are first attempts: retries earn no further retries. The share `reserve` is kept for urgent calls.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,18 +31,18 @@ class BudgetPolicy(BaseModel):
 
     @model_validator(mode="after")
     def _an_idle_partner_gets_a_retry(self) -> Self:
-        if self.share(Verb.RESERVE) * self.floor < 1:
+        if self.share(urgent=False) * self.floor < 1:
             raise ValueError("min_per_s * window_s * (1 - reserve) must be 1 or more; raise min_per_s")
         return self
 
     @property
     def floor(self) -> float:
-        """Retries a window that need no calls to earn them."""
+        """Retries in a window that no calls have to earn."""
         return self.min_per_s * self.window_s
 
-    def share(self, verb: Verb) -> float:
-        """The part of the budget that retries of `verb` may use up."""
-        return 1 - self.reserve if verb is Verb.RESERVE else 1.0
+    def share(self, *, urgent: bool) -> float:
+        """The part of the budget that may be used up."""
+        return 1.0 if urgent else 1 - self.reserve
 
 
 @dataclass(slots=True)
@@ -55,33 +53,33 @@ class _Bucket:
 
 
 class RetryBudget:
-    """One partner's budget, as one process sees it. `now` is in seconds of any clock, best a monotonic one.
+    """One partner's budget, as one process sees it. `now` is in seconds of a clock, best a monotonic one.
 
-    A clock that steps back counts as one that stands still. Memory is bounded by BUCKETS, not by calls.
+    A clock that steps back is taken to stand still. Memory is bounded by BUCKETS, whatever the calls.
     """
 
     def __init__(self, policy: BudgetPolicy) -> None:
         self._policy = policy
         self._bucket_s = policy.window_s / BUCKETS
-        # The running bucket is only partly over, so one more is needed to cover a whole window.
+        # The running bucket is not over yet. So a whole window needs one bucket more.
         self._buckets: deque[_Bucket] = deque(maxlen=BUCKETS + 1)
 
     def record_call(self, now: float) -> None:
         """Count a first attempt."""
         self._running(now).calls += 1
 
-    def ask(self, now: float, verb: Verb) -> float:
-        """0.0 where a retry of `verb` may go now, and it is then counted; else seconds until asking pays.
+    def ask(self, now: float, *, urgent: bool) -> float:
+        """0.0 if a retry may go now; it is then counted. Else the seconds after which to ask again.
 
-        The wait is positive, at most a window and one bucket long, and no longer for an undo or a
-        confirmation than for a hold. Nothing is promised for its end: others may come first, so ask again.
+        The wait is positive and at most a window and one bucket long. An urgent retry waits no longer than
+        another. The end of the wait promises nothing: others may come first.
         """
         running = self._running(now)
-        if self._has_room(running.index, verb):
+        if self._has_room(running.index, urgent):
             running.retries += 1
             return 0.0
         index = running.index + 1
-        while not self._has_room(index, verb):
+        while not self._has_room(index, urgent):
             index += 1
         since = max(now, running.index * self._bucket_s)
         return max(MIN_DELAY_S, index * self._bucket_s - since)
@@ -92,13 +90,13 @@ class RetryBudget:
             self._buckets.append(_Bucket(index))
         return self._buckets[-1]
 
-    def _has_room(self, index: int, verb: Verb) -> bool:
+    def _has_room(self, index: int, urgent: bool) -> bool:
         """Whether one more retry fits in the bucket `index`.
 
-        Retries are counted over the buckets that cover a window wholly, calls over those that it covers
-        wholly: where the edges of the window fall within a bucket, the stricter reading counts.
+        If an edge of the window falls within a bucket, the stricter reading counts: the retries of such a
+        bucket count in full, its calls do not count.
         """
         retries = sum(b.retries for b in self._buckets if b.index >= index - BUCKETS)
         calls = sum(b.calls for b in self._buckets if b.index > index - BUCKETS)
         allowed = self._policy.floor + self._policy.ratio * calls
-        return retries + 1 <= self._policy.share(verb) * allowed
+        return retries + 1 <= self._policy.share(urgent=urgent) * allowed

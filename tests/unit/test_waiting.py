@@ -3,21 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.attempt import WAITED_BEFORE, Carried
+from activities.attempt import Carried
 from activities.breakers import BreakerChecks
 from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
 from activities.shared import Shared
 from config.settings import Settings
-from guard.pacing import Pace
+from guard.guard import Guard, Reason
 from guard.view import Breakers
 from record.pool import open_pool
 from trip.calls import PartnerCall
@@ -27,7 +26,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CONFIG = Settings(flight_url="http://127.0.0.1:1")
 CHECK = BreakerCheck(trip_id="a-trip", partners=[Partner("flight"), Partner("payment")], wait=True)
 CALL = PartnerCall(key="a-trip", patience=Patience.WAIT)
-WAITED = Carried(put_offs=1, waiting_since=datetime.now(UTC))
+WAITED = Carried(put_offs=1, has_waited=True)
 
 
 @pytest.fixture
@@ -37,7 +36,8 @@ async def activities() -> AsyncIterator[dict[str, Any]]:
         session = await stack.enter_async_context(open_session())
         breakers = await stack.enter_async_context(Breakers(NOWHERE, CONFIG.breaker_policy(), list(Partner)))
         pool = open_pool(NOWHERE)
-        shared = Shared(breakers, {partner: Pace() for partner in Partner}, pool, Journal(pool))
+        backoffs = {partner.value: CONFIG.backoff(partner) for partner in Partner}
+        shared = Shared(Guard(breakers, backoffs, CONFIG.retry_budget()), pool, Journal(pool))
         looks = BreakerChecks(shared)
         calls = PartnerCalls(CONFIG, session, shared).activities()
         names = [activity_name(verb, partner) for verb in Verb for partner in Partner]
@@ -79,7 +79,7 @@ async def test_those_who_waited_come_back_one_after_another(activities: dict[str
 async def test_holds_that_waited_take_a_place_and_undos_go_first(activities: dict[str, Any]) -> None:
     for verb in (Verb.CONFIRM, Verb.RELEASE, Verb.RESERVE):
         sent, left = await run(activities[activity_name(verb, Partner("flight"))], CALL, WAITED)
-        assert isinstance(sent, ApplicationError) and WAITED_BEFORE not in sent.message
+        assert isinstance(sent, ApplicationError) and Reason.NOT_ITS_TURN not in sent.message
         assert left[-1].put_offs == WAITED.put_offs
     put_off, left = await run(activities["reserve_flight"], CALL, WAITED)
     assert 0 < delay_s(put_off) <= 1
