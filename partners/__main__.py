@@ -1,7 +1,6 @@
 """`python -m partners NAME` runs one of the bundled partner services until SIGTERM or SIGINT."""
 
 import asyncio
-import importlib
 import logging
 import signal
 import sys
@@ -11,21 +10,21 @@ from typing import Any, NoReturn
 
 import uvicorn
 import uvloop
-from fastapi import APIRouter
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from partners.app import create_app
-from partners.config import PORTS, PartnerConfig, read_config
-from partners.declaration import B
+from partners.catalogue import PARTNERS
+from partners.config import PartnerConfig, read_config
 from partners.gate import demand_token
 from partners.lab import Lab, add_lab, with_faults
-from partners.service import PartnerService
-from partners.store import Store
+from partners.service import PartnerService, S, load
 from serving.garbage import collect_less_often
 from serving.limits import limit_body
 
 log = logging.getLogger("partners")
+
+DECLARATIONS = {partner.name: partner for partner in PARTNERS}
 
 OPEN_ATTEMPTS = 30
 OPEN_BACKOFF_CAP_S = 2.0
@@ -35,28 +34,24 @@ KEEP_ALIVE_S = 75
 
 
 @asynccontextmanager
-async def opened(
-    service: PartnerService[B], config: PartnerConfig
-) -> AsyncIterator[tuple[Store[B], APIRouter]]:
-    """The partner's store and audit view, once its engine answers. Raises the last attempt's error."""
+async def opened(service: PartnerService[S], config: PartnerConfig) -> AsyncIterator[S]:
+    """The partner's store, once its engine answers. Raises the last attempt's error."""
     async with AsyncExitStack() as stack:
         for attempt in range(1, OPEN_ATTEMPTS + 1):
             try:
                 entered = service.open(config.engine_url.get_secret_value(), config.hold_s)
-                ready = await stack.enter_async_context(entered)
+                store = await stack.enter_async_context(entered)
                 break
             except service.away as error:
                 if attempt == OPEN_ATTEMPTS:
                     raise
                 log.warning("engine not ready, attempt %d: %s: %s", attempt, type(error).__name__, error)
                 await asyncio.sleep(min(0.1 * 2**attempt, OPEN_BACKOFF_CAP_S))
-        yield ready
+        yield store
 
 
-def _application(
-    service: PartnerService[B], store: Store[B], audit: APIRouter, config: PartnerConfig
-) -> ASGIApp:
-    app = create_app(service, store, audit)
+def _application(service: PartnerService[S], store: S, config: PartnerConfig) -> ASGIApp:
+    app = create_app(service, store)
     lab = Lab()
     if config.lab:
         add_lab(app, lab)
@@ -88,8 +83,8 @@ def _server(app: ASGIApp, config: PartnerConfig) -> uvicorn.Server:
 
 async def serve(service: PartnerService[Any], config: PartnerConfig) -> None:
     """Serve the partner until a signal ends it."""
-    async with opened(service, config) as (store, audit):
-        server = _server(_application(service, store, audit, config), config)
+    async with opened(service, config) as store:
+        server = _server(_application(service, store, config), config)
         collect_less_often()
         await server.serve()
 
@@ -99,11 +94,6 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _load(name: str) -> PartnerService[Any]:
-    service: PartnerService[Any] = importlib.import_module(f"partners.{name}.service").service
-    return service
-
-
 def _named(partner: str, setting: str, message: str) -> str:
     variable = setting if setting.startswith("TRIPS_") else f"TRIPS_{partner.upper()}_{setting.upper()}"
     return f"{variable}: {message}"
@@ -111,15 +101,15 @@ def _named(partner: str, setting: str, message: str) -> str:
 
 def main() -> None:
     """Run the partner named on the command line."""
-    if len(sys.argv) != 2 or sys.argv[1] not in PORTS:
-        sys.exit(f"usage: python -m partners {'|'.join(PORTS)}")
+    if len(sys.argv) != 2 or sys.argv[1] not in DECLARATIONS:
+        sys.exit(f"usage: python -m partners {'|'.join(DECLARATIONS)}")
     name = sys.argv[1]
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name} %(levelname)s %(message)s")
     try:
         config = read_config(name)
     except ValidationError as error:
         sys.exit("\n".join(_named(name, str(found["loc"][0]), found["msg"]) for found in error.errors()))
-    service = _load(name)
+    service = load(DECLARATIONS[name])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:

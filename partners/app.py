@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Path, Query, Response
 from pydantic import BaseModel
 
 from partners.declaration import B
 from partners.problems import add_handlers
-from partners.service import PartnerService
+from partners.service import PartnerService, S
 from partners.store import Reservation, Status, Store
 from serving.fields import Identifier
 from serving.paging import Cursor, Limit, Page, page, read_cursor
@@ -63,7 +63,7 @@ def _writes(store: Store[B], body_type: type[B]) -> APIRouter:
     return router
 
 
-def _reads(store: Store[B]) -> APIRouter:
+def _reads(store: Store[Any]) -> APIRouter:
     router = APIRouter(prefix="/reservations", tags=["reservations"])
 
     @router.get("", responses=documented(401, 422, 503))
@@ -83,7 +83,7 @@ def _reads(store: Store[B]) -> APIRouter:
     return router
 
 
-async def _sweep(store: Store[B], away: tuple[type[Exception], ...]) -> None:
+async def _sweep(store: Store[Any], away: tuple[type[Exception], ...]) -> None:
     while True:
         try:
             expired = await store.expire_due()
@@ -97,7 +97,7 @@ async def _sweep(store: Store[B], away: tuple[type[Exception], ...]) -> None:
         await asyncio.sleep(SWEEP_INTERVAL_S)
 
 
-def create_app(service: PartnerService[B], store: Store[B], audit: APIRouter) -> FastAPI:
+def create_app(service: PartnerService[S], store: S) -> FastAPI:
     """The partner's application; while it runs, holds that have expired are given back every second."""
 
     @asynccontextmanager
@@ -112,11 +112,11 @@ def create_app(service: PartnerService[B], store: Store[B], audit: APIRouter) ->
 
     @app.get("/healthz", tags=["health"], responses=documented(503))
     async def healthz() -> Health:
-        """200 where the partner's engine answers too."""
+        """200 if the partner's engine answers too."""
         await store.ping()
         return Health()
 
     app.include_router(_reads(store))
     app.include_router(_writes(store, service.declaration.body))
-    app.include_router(audit, tags=["audit"])
+    app.include_router(service.audit(store), tags=["audit"])
     return app

@@ -23,8 +23,11 @@ CONFIRM_ATTEMPTS = 3
 
 @asynccontextmanager
 async def opened_pool(engine_url: str, schema: str, script: Path) -> AsyncIterator[asyncpg.Pool]:
-    """A pool on a database in which `schema` stands, made by `script` where it was missing."""
-    sql = await asyncio.to_thread(script.read_text, "utf-8")
+    """A pool on a database that has `schema`, made by `script` if it was missing.
+
+    `{schema}` in the script stands for its name.
+    """
+    sql = (await asyncio.to_thread(script.read_text, "utf-8")).replace("{schema}", schema)
     pool = await asyncpg.create_pool(
         engine_url,
         min_size=0,
@@ -49,7 +52,7 @@ async def _make_schema(pool: asyncpg.Pool, schema: str, sql: str) -> None:
 
 
 async def close_pool(pool: asyncpg.Pool) -> None:
-    """Close the pool's connections, by force where they do not come back in time."""
+    """Close the pool's connections, by force if they do not come back in time."""
     try:
         async with asyncio.timeout(COMMAND_TIMEOUT_S):
             await pool.close()
@@ -67,9 +70,9 @@ async def fetch(pool: asyncpg.Pool, sql: str, *arguments: object) -> list[asyncp
 class Statements(Generic[B]):
     """A partner's SQL; each statement does a verb's record and its effect, in one transaction.
 
-    hold(key, reference, hold_s, *values(body)), confirm(key) and release(key) return the reservation's
-    row where they did something and none where there was nothing to do; expire(limit) returns a row for
-    each hold it gave back. `columns` are those of `table` that `values(body)` fills.
+    hold(key, reference, hold_s, *values(body)), confirm(key) and release(key) return the reservation's row
+    if they did something, and none if there was nothing to do. expire(limit) returns a row for each hold
+    that it gave back. `columns` are those of `table` that `values(body)` fills.
     """
 
     table: str
@@ -82,7 +85,7 @@ class Statements(Generic[B]):
     expire: str
 
     def select(self, rest: str) -> str:
-        """Rows as they stand; `due` where the database's clock is past a hold that no sweep has met yet."""
+        """Rows as they stand; `due` if a hold is past its time and no sweep has met it yet."""
         return f"""
             SELECT key, status, reference, amount_minor, currency, expires_at, {", ".join(self.columns)},
                    status = 'held' AND expires_at <= now() AS due
@@ -122,7 +125,7 @@ class PostgresStore(Generic[B]):
         return await self._one(self._sql.select("WHERE key = $1"), key)
 
     async def hold(self, key: str, body: B) -> tuple[Reservation, bool]:
-        """As Store.hold. Raises UnknownKey where the statement made no reservation and none was there."""
+        """As Store.hold. Raises UnknownKey if the statement made no reservation and none was there."""
         reference = new_reference(self._sql.prefix)
         row = await self._one(self._sql.hold, key, reference, self._hold_s, *self._sql.values(body))
         if row is not None:

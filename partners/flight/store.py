@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from partners.flight.declaration import FlightSeats
 from partners.flight.engine import Engine
-from partners.inventory import InventoryRow
+from partners.inventory import InventoryRow, Position
 from partners.redis import CALL_TIMEOUT_S
 from partners.rules import confirmed, new_reference, repeated
 from partners.store import Code, Refused, Reservation, Status, UnknownKey
@@ -92,10 +92,11 @@ class FlightStore:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             return len(await self._engine.run("expire", SWEEP_BATCH))
 
-    async def inventory(self, limit: int, after: str | None) -> Sequence[InventoryRow]:
-        """At most `limit` days in the order of their names `FLIGHT/DATE`, those after the name `after`."""
+    async def inventory(self, limit: int, after: Position | None) -> Sequence[InventoryRow]:
+        """As HasStock.inventory."""
+        name = f"{after[0]}/{after[1]}" if after else None
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            names = await self._engine.names("days", limit, after)
+            names = await self._engine.names("days", limit, name)
             days = await self._engine.hashes([f"day:{name}" for name in names])
         return [_inventory_row(day) for day in days]
 

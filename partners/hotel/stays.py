@@ -1,7 +1,7 @@
 """The documents of the hotel partner and the expressions that read and change them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from partners.hotel.database import Document
@@ -13,9 +13,14 @@ from partners.store import Reservation, Status
 CONFIRM = [{"$set": {"status": Status.CONFIRMED, "confirmed_at": "$$NOW"}}]
 
 
+def night_name(hotel_id: str, night: date) -> str:
+    """A night's document, such as `KYO-RYOKAN/2027-03-01`."""
+    return f"{hotel_id}/{night}"
+
+
 def night_names(body: HotelStay) -> list[str]:
-    """The documents of the nights stayed: the hotel and the date, such as `KYO-RYOKAN/2027-03-01`."""
-    return [f"{body.hotel_id}/{night}" for night in body.nights()]
+    """The documents of the nights stayed."""
+    return [night_name(body.hotel_id, night) for night in body.nights()]
 
 
 def new_stay(key: str, body: HotelStay, nights: Sequence[Document]) -> Document:

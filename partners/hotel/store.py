@@ -18,9 +18,11 @@ from partners.hotel.stays import (
     insert_unless_known,
     new_night,
     new_stay,
+    night_name,
     night_names,
     reservation,
 )
+from partners.inventory import InventoryRow, Position
 from partners.rules import confirmed, repeated
 from partners.store import Code, Refused, Reservation, Status, UnknownKey
 
@@ -108,10 +110,12 @@ class HotelStore:
             found = await self._stays.find(due, sort={"expires_at": 1}, limit=SWEEP_BATCH).to_list()
             return sum([await self._expire_in_turn(stay) for stay in found])
 
-    async def inventory(self, limit: int, after: str) -> Sequence[Document]:
-        """At most `limit` nights in the order of their names, those after the name `after`."""
+    async def inventory(self, limit: int, after: Position | None) -> Sequence[InventoryRow]:
+        """As HasStock.inventory."""
+        name = night_name(*after) if after else ""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            return await self._nights.find({"_id": {"$gt": after}}, sort={"_id": 1}, limit=limit).to_list()
+            nights = await self._nights.find({"_id": {"$gt": name}}, sort={"_id": 1}, limit=limit).to_list()
+        return [InventoryRow(**night | {"id": night["hotel_id"]}) for night in nights]
 
     async def ping(self) -> None:
         """As Store.ping."""

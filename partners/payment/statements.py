@@ -79,7 +79,7 @@ SELECT account, currency, sum(amount_minor)::bigint AS balance_minor
 FROM sides GROUP BY account, currency ORDER BY currency, account
 """
 
-PAYMENT = Statements[Payment](
+STATEMENTS = Statements[Payment](
     table="payment.reservations",
     prefix="PAY",
     columns=("card_token", "amount_minor", "currency"),

@@ -1,21 +1,15 @@
 """The payment partner's store on PostgreSQL, its sample cards and its audit view."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
-import asyncpg
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from partners.payment.declaration import Payment
-from partners.payment.statements import LEDGER, PAYMENT
-from partners.postgres import PostgresStore, fetch, opened_pool
+from partners.payment.statements import LEDGER
+from partners.postgres import PostgresStore, fetch
 from partners.store import Code, Refused, Reservation, UnknownKey
 from serving.problems import documented
-
-SCHEMA = Path(__file__).with_name("schema.sql")
 
 # The cards that are approved, and how long their issuers take, in seconds.
 APPROVAL_S = {"tok_visa": 0.0, "tok_slow": 3.0}
@@ -51,20 +45,18 @@ class PaymentStore(PostgresStore[Payment]):
         await asyncio.sleep(approval_s)
         return await super().hold(key, body)
 
+    async def ledger(self) -> Ledger:
+        """The balance of every account."""
+        return Ledger(accounts=[Balance(**row) for row in await fetch(self._pool, LEDGER)])
 
-def _audit(pool: asyncpg.Pool) -> APIRouter:
+
+def ledger_view(store: PaymentStore) -> APIRouter:
+    """What the payment partner serves for the audit."""
     router = APIRouter()
 
     @router.get("/ledger", responses=documented(401, 503))
     async def ledger() -> Ledger:
         """The balance of every account."""
-        return Ledger(accounts=[Balance(**row) for row in await fetch(pool, LEDGER)])
+        return await store.ledger()
 
     return router
-
-
-@asynccontextmanager
-async def open_payment(engine_url: str, hold_s: float) -> AsyncIterator[tuple[PaymentStore, APIRouter]]:
-    """The store on the database at `engine_url`, whose holds last `hold_s` seconds, and its audit view."""
-    async with opened_pool(engine_url, "payment", SCHEMA) as pool:
-        yield PaymentStore(pool, PAYMENT, hold_s), _audit(pool)

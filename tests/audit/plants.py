@@ -206,7 +206,7 @@ async def hotel_leak(ground: Ground) -> AsyncIterator[Found]:
 @asynccontextmanager
 async def tour_counter(ground: Ground) -> AsyncIterator[Found]:
     tour_id, day = (name := await _row(ground, "tour")).split("/")
-    change = "update tour.departures set confirmed = confirmed + {} where tour_id = $1 and day::text = $2"
+    change = "update tour.stock set confirmed = confirmed + {} where item = $1 and day::text = $2"
     await ground.partner_sql("tour", change.format(1), tour_id, day)
     try:
         yield {("stock_differs", name)}

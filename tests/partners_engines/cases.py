@@ -25,11 +25,11 @@ class Case:
 
 
 async def _nights(store: Any) -> tuple[float, float]:
-    rows = [row for row in await store.inventory(500, "") if row["hotel_id"] == "KYO-RYOKAN"]
-    assert all(row["total"] == row["free"] + row["held"] + row["confirmed"] for row in rows)
+    rows = [row for row in await store.inventory(500, None) if row.id == "KYO-RYOKAN"]
+    assert all(row.total == row.free + row.held + row.confirmed for row in rows)
     # A stay of three nights holds all of them or none.
-    assert len({(row["held"], row["confirmed"]) for row in rows}) <= 1
-    return (rows[0]["held"] / 20, rows[0]["confirmed"] / 20) if rows else (0, 0)
+    assert len({(row.held, row.confirmed) for row in rows}) <= 1
+    return (rows[0].held / 20, rows[0].confirmed / 20) if rows else (0, 0)
 
 
 async def _seats(store: Any) -> tuple[float, float]:

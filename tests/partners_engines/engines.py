@@ -102,7 +102,5 @@ async def eventually(service: PartnerService[Any], call: Callable[[], Awaitable[
 async def opened(service: PartnerService[Any], engine: Engine, hold_s: float) -> AsyncIterator[Any]:
     """The partner's store, as soon as its engine answers."""
     async with AsyncExitStack() as stack:
-        store, _audit = await eventually(
-            service, lambda: stack.enter_async_context(service.open(engine.url, hold_s))
-        )
+        store = await eventually(service, lambda: stack.enter_async_context(service.open(engine.url, hold_s)))
         yield store

@@ -27,6 +27,6 @@ async def test_transaction_left_open_by_a_dead_service_holds_up_nobody() -> None
             async with opened(service, engine, 900) as store:
                 _, new = await store.hold("after", CASE.plenty)
                 assert new
-                rows = await store.inventory(500, "")
-                assert [row["held"] for row in rows] == [2] * len(rows)
+                rows = await store.inventory(500, None)
+                assert [row.held for row in rows] == [2] * len(rows)
         await left_open.close()

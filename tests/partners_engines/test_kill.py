@@ -28,7 +28,7 @@ async def book(store, body, writer):
 
 async def main(name, url):
     case = next(case for case in CASES if case.service.declaration.name == name)
-    async with case.service.open(url, 900) as (store, _):
+    async with case.service.open(url, 900) as store:
         await asyncio.gather(*(book(store, case.plenty, writer) for writer in range(4)))
 
 asyncio.run(main(*sys.argv[1:]))
@@ -40,11 +40,7 @@ async def sums(case: Case, store: Any) -> tuple[int, int]:
     if case.service.declaration.name == "points":
         member = await store.member("BENCH-MEMBER")
         return member.held, 1_000_000_000 - member.balance
-    rows = await store.inventory(500, "" if case.service.declaration.name == "hotel" else None)
-    pairs = {
-        (row["held"], row["confirmed"]) if isinstance(row, dict) else (row.held, row.confirmed)
-        for row in rows
-    }
+    pairs = {(row.held, row.confirmed) for row in await store.inventory(500, None)}
     assert len(pairs) <= 1
     return pairs.pop() if pairs else (0, 0)
 

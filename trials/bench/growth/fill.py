@@ -29,10 +29,10 @@ _EVENTS = """
 """
 
 _TOUR = """
-    insert into tour.reservations (key, status, reference, tour_id, day, seats, amount_minor, currency,
+    insert into tour.reservations (key, status, reference, item, days, units, amount_minor, currency,
                                    expires_at)
     select 'trip-' || lpad(n::text, 9, '0'), 'confirmed', 'TOUR-' || lpad(n::text, 12, '0'), 'BENCH-TOUR',
-           current_date + n % $2::int, 2, 200, 'JPY', now()
+           array[current_date + n % $2::int], 2, 200, 'JPY', now()
     from generate_series(1, $1::int) as n
 """
 

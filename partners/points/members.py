@@ -1,22 +1,18 @@
-"""Opens the points partner's store, with its audit view."""
+"""The points partner's audit view: its members."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 
-from partners.points.graph import connected, prepare
 from partners.points.store import MemberPoints, PointsStore
-from partners.redis import CALL_TIMEOUT_S
 from serving.fields import Identifier
 from serving.paging import Cursor, Limit, Page, page, read_cursor
 from serving.problems import documented, problem
 
 
-def _audit(store: PointsStore) -> APIRouter:
+def members_view(store: PointsStore) -> APIRouter:
+    """What the points partner serves for the audit."""
     router = APIRouter()
 
     @router.get("/members", responses=documented(401, 422, 503))
@@ -33,13 +29,3 @@ def _audit(store: PointsStore) -> APIRouter:
         return found or problem(404, "unknown_member", "no member has this id")
 
     return router
-
-
-@asynccontextmanager
-async def open_points(engine_url: str, hold_s: float) -> AsyncIterator[tuple[PointsStore, APIRouter]]:
-    """The store on the engine at `engine_url`, whose holds last `hold_s` seconds, and its audit view."""
-    async with connected(engine_url) as graph:
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            await prepare(graph)
-        store = PointsStore(graph, hold_s)
-        yield store, _audit(store)

@@ -1,0 +1,1 @@
+"""A stay's stock in PostgreSQL, by item and day: what every stay on that engine can be built on."""
