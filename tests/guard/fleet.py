@@ -13,7 +13,9 @@ from guard.permit import Kind, Permit
 from guard.policy import BreakerPolicy, Outcome, State
 from guard.store import Store
 
-MIGRATION = Path(__file__).parents[2] / "record" / "migrations" / "20261123000200_breakers.sql"
+ROOT = Path(__file__).parents[2]
+MIGRATION = ROOT / "record" / "migrations" / "20261123000200_breakers.sql"
+FUNCTIONS = ROOT / "guard" / "functions.sql"
 HAND_CLOCK = """
     create table hand_clock (at timestamptz not null);
     insert into hand_clock values ('2030-01-01T00:00:00Z');
@@ -39,6 +41,11 @@ def migration(direction: str) -> str:
     return up if direction == "up" else down
 
 
+def functions() -> str:
+    """The breaker's functions as they stand after all migrations."""
+    return FUNCTIONS.read_text()
+
+
 def new_partner() -> str:
     return f"test-{uuid.uuid4().hex}"
 
@@ -51,7 +58,7 @@ async def make_schema(database_url: str, *extra: str) -> str:
     """A fresh schema with the breakers' tables and functions in it, and `extra` statements run there."""
     schema = f"breaker_{uuid.uuid4().hex}"
     await execute(database_url, f"create schema {schema}")
-    await execute(in_schema(database_url, schema), migration("up"), *extra)
+    await execute(in_schema(database_url, schema), migration("up"), functions(), *extra)
     return schema
 
 
