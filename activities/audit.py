@@ -25,7 +25,7 @@ class Auditor:
 
     @activity.defn
     async def audit_stores(self) -> AuditSummary:
-        """Hold Temporal, the record and all five stores against each other; the first findings by name."""
+        """Compare Temporal, the record and all partners' stores. The summary names the first findings."""
         try:
             report = await audit(self._endpoints)
         except AuditError as error:

@@ -1,4 +1,4 @@
-"""Keeps what did not succeed of a trip's calls, for people to see. No call ever waits or fails for it."""
+"""Keeps the failed attempts of a trip's calls, for people to see. No call waits or fails because of it."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ MAX_ERROR = 500
 
 
 class Journal:
-    """Attempts on their way to the record: at most QUEUE; what finds no room or no record is dropped."""
+    """At most QUEUE failed attempts on their way to the record. Without room or record, they are dropped."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -36,7 +36,7 @@ class Journal:
 
     @contextlib.contextmanager
     def noting(self, verb: Verb, step: Partner) -> Iterator[None]:
-        """Around an attempt: note it where it raises AttemptFailed."""
+        """Note the attempt made in this context, if it raises AttemptFailed."""
         at, began = datetime.now(UTC), time.monotonic()
         try:
             yield
@@ -45,13 +45,13 @@ class Journal:
             raise
 
     def noted(self, verb: Verb, step: Partner, failure: AttemptFailed) -> AttemptFailed:
-        """The failure of an attempt that sent nothing, once it is noted."""
+        """Note the failure of an attempt that sent nothing, and return it."""
         self._note(verb, step, failure, datetime.now(UTC), 0)
         return failure
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
-        """Write what is noted while the context is open, and what is left at its end."""
+        """Write while the context is open. At its end, write what is left."""
         task = asyncio.create_task(self._keep_writing())
         try:
             yield
@@ -103,5 +103,5 @@ class Journal:
 
 
 def _readable(error: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
+    """The text without NUL, which PostgreSQL does not take."""
     return error.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_ERROR]

@@ -88,10 +88,10 @@ class PartnerCalls:
         if call.decision is not None:
             await self._decide(call.decision)
         guarded = Call(partner, f"{call.key}/{partner}/{verb}", urgent=verb is not Verb.RESERVE)
-        leave = await self._guard.admit(guarded, attempt)
-        if isinstance(leave, Refusal):
-            raise self._refused(call, leave, made)
-        match await self._send(leave, verb, partner, call):
+        admitted = await self._guard.admit(guarded, attempt)
+        if isinstance(admitted, Refusal):
+            raise self._not_admitted(call, admitted, made)
+        match await self._send(admitted, verb, partner, call):
             case Refused(code, message, no_effect):
                 error = CallError(code=code, message=message, attempts=attempt.number, final=no_effect)
                 raise gives_up(error, AttemptOutcome.REFUSED)
@@ -122,8 +122,8 @@ class PartnerCalls:
         if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:
             raise gives_up(unavailable(message, made), AttemptOutcome.UNANSWERED)
 
-    def _refused(self, call: PartnerCall, refusal: Refusal, made: int) -> AttemptFailed:
-        """The guard refused the attempt: the call is put off, or given up if its patience is over."""
+    def _not_admitted(self, call: PartnerCall, refusal: Refusal, made: int) -> AttemptFailed:
+        """The failure of an attempt without leave. It ends the call if the call's patience is over."""
         if refusal.reason is not Reason.BREAKER_OPEN:
             return puts_off(refusal, made)
         patience_s = self._settings.attention_s if call.patience is Patience.LIMITED else math.inf

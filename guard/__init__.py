@@ -1,1 +1,1 @@
-"""The circuit breaker that the whole fleet shares: policy (pure), store (PostgreSQL), cached view."""
+"""May a call go out now, and if not, when? The door is `guard.guard`."""

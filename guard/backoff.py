@@ -1,11 +1,11 @@
 """How long to wait before a call is tried again. Pure: randomness and time come in as arguments.
 
-With `bound = min(cap, base * 2**attempt)`, where the first attempt counts as 0, the delays are
+The first attempt counts as 0. With `bound = min(cap, base * 2**attempt)` the delays are
 
     none          bound
     full          random(0, bound)
     equal         bound/2 + random(0, bound/2)
-    decorrelated  min(cap, random(base, previous * 3)), where previous is base at first
+    decorrelated  min(cap, random(base, previous * 3)); previous is base at first
 
 The first three are those of S. Oda, "Fault-tolerant design in distributed systems" (2023); the fourth is
 M. Brooker's, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). docs/backoff.md compares them.
@@ -32,7 +32,7 @@ _REPLAY_BLOCK = 64
 _DELTA_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 Uniform = Callable[[float, float], float]
-"""Draws a number between two others, as `random.uniform` does."""
+"""Draws a number between two others, like `random.uniform`."""
 
 Seconds = Annotated[float, Field(ge=MIN_DELAY_S, le=MAX_CAP_S, allow_inf_nan=False)]
 
@@ -47,7 +47,7 @@ class Jitter(StrEnum):
 
 
 class BackoffPolicy(BaseModel):
-    """Delays between `base_s` and `cap_s` seconds, for `attempts` calls in all, the first included."""
+    """Delays from `base_s` to `cap_s` seconds, for `attempts` attempts, the first included."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,7 +64,7 @@ class BackoffPolicy(BaseModel):
 
 
 def bound(policy: BackoffPolicy, attempt: int) -> float:
-    """The exponential bound in seconds, `min(cap, base * 2**attempt)`; ValueError below attempt 0."""
+    """The exponential bound in seconds. Raises ValueError if `attempt` is below 0."""
     if attempt < 0:
         raise ValueError(f"attempt must be 0 or more, not {attempt}")
     return float(min(policy.cap_s, policy.base_s * 2 ** min(attempt, _MAX_DOUBLINGS)))
@@ -97,12 +97,12 @@ def next_delay(
     previous_s: float | None = None,
     retry_after_s: float | None = None,
 ) -> float:
-    """Seconds to wait after the failed `attempt` (the first is 0), never less than MIN_DELAY_S.
+    """Seconds to wait after the failed `attempt`, at least MIN_DELAY_S. The first attempt is 0.
 
-    `previous_s` is the delay drawn before this one, None at first; only decorrelated jitter reads it.
-    `retry_after_s` is a floor, honoured above the cap up to MAX_RETRY_AFTER_S. The delay is added to
-    it, since callers told the same moment would otherwise all come back at that moment.
-    Raises ValueError where `attempt` is below 0.
+    `previous_s` is the delay before this one, None at first. Only decorrelated jitter reads it.
+    `retry_after_s` is a floor, honoured above the cap too, up to MAX_RETRY_AFTER_S. The delay is added to
+    the floor. Otherwise all callers that were told the same moment would come back at that moment.
+    Raises ValueError if `attempt` is below 0.
     """
     previous = policy.base_s if previous_s is None else max(policy.base_s, previous_s)
     delay = _DELAY[policy.jitter](policy, bound(policy, attempt), uniform, previous)
@@ -113,12 +113,14 @@ def next_delay(
 def keyed_delay(
     policy: BackoffPolicy, attempt: int, key: str, *, retry_after_s: float | None = None
 ) -> float:
-    """The delay of `next_delay` for a caller that knows only its attempt and `key`, what it is retrying.
+    """`next_delay` for a caller that knows its attempt, but not its earlier delays. `key` names its call.
 
-    All draws of a key come from a generator seeded with it, so the delay that decorrelated jitter builds
-    on is found by drawing the earlier ones again: the same (key, attempt) gives the same delay in every
-    process, and different keys draw independently. To bound the work, each block of 64 attempts has a
-    generator of its own, and a later block is led into by 64 draws that nobody waits for.
+    A generator seeded with the key draws all delays of a call. So the earlier delays, on which decorrelated
+    jitter builds, can be drawn again. The same key and attempt give the same delay in every process, and
+    different keys draw independently.
+
+    To bound the work, each block of 64 attempts has a generator of its own. If a block is not the first, its
+    generator draws 64 delays first, which stand for the block before it.
     """
     block = max(0, attempt) // _REPLAY_BLOCK
     uniform = random.Random(f"{key}/{block}").uniform
@@ -131,8 +133,8 @@ def keyed_delay(
 def parse_retry_after(value: str | None, now: datetime) -> float | None:
     """Seconds that a `Retry-After` header (RFC 9110, section 10.2.3) asks for, at most MAX_RETRY_AFTER_S.
 
-    Takes seconds (a decimal fraction is tolerated) or an HTTP date, which is compared with `now` (aware).
-    None where the header is missing, cannot be read, or names a moment that has passed.
+    The header holds seconds (a decimal fraction is tolerated) or an HTTP date, which is compared with `now`.
+    None if the header is missing, unreadable, or names a moment that has passed.
     """
     text = (value or "").strip()
     seconds = float(text) if _DELTA_SECONDS.fullmatch(text) else _seconds_until(text, now)
@@ -143,7 +145,7 @@ def _seconds_until(http_date: str, now: datetime) -> float | None:
     try:
         moment = parsedate_to_datetime(http_date)
         if moment.tzinfo is None:
-            # HTTP dates are in UTC, also in the obsolete form that does not say so.
+            # HTTP dates are in UTC, even in the obsolete form that does not say so.
             moment = moment.replace(tzinfo=UTC)
         return (moment - now).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -1,6 +1,6 @@
-"""What one process knows of the breakers, in memory: the store's last word, or its own while that is away.
+"""What one process knows of the breakers: the store's last word, or its own while the store is away.
 
-No I/O: times are seconds of the process's monotonic clock, passed in.
+No I/O. Times are seconds of the process's monotonic clock, passed in.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from guard.models import Standing
 from guard.permit import BreakerOpen, Kind, Permit
 from guard.policy import BreakerPolicy, Outcome, State
 
-PROBE_RECHECK_S = 1.0  # a probe's answer mostly comes long before its lease ends
+PROBE_RECHECK_S = 1.0  # a probe is mostly answered long before its lease ends
 OVERRIDE_RECHECK_S = 5.0  # an override has no set end
 
 
@@ -28,7 +28,7 @@ class Cache:
 
     @property
     def is_local(self) -> bool:
-        """Whether the local breakers decide, the store being away."""
+        """Whether the store is away, so that the local breakers decide."""
         return self._local is not None
 
     def standing(self, partner: str) -> Standing:
@@ -46,14 +46,14 @@ class Cache:
             self.closed.pop(partner, None)
 
     def replace(self, standings: Iterable[Standing], now: float) -> None:
-        """Take the store's word on all partners; what was decided locally is over."""
+        """Take the store's word on all partners. It replaces what was decided locally."""
         self._local = None
         known = {standing.partner: standing for standing in standings}
         for partner in self._standings:
             self.apply(known.get(partner, Standing(partner=partner)), now)
 
     def go_local(self, now: float) -> None:
-        """The store is away: local breakers decide, each starting from the store's last word."""
+        """The store is away: let local breakers decide. Each starts from the store's last word."""
         if self._local is None:
             self._local = {partner: self._local_breaker(partner, now) for partner in self._standings}
             for partner, standing in self._standings.items():
@@ -61,7 +61,7 @@ class Cache:
                     self.closed.pop(partner, None)
 
     def refusal(self, partner: str, now: float) -> BreakerOpen | None:
-        """Why a call to `partner` would be kept out, or None where it would be let in."""
+        """Why a call to `partner` would be kept out, or None if it would be let in."""
         standing = self._standings[partner]
         if standing.override is not None:
             kept_out = standing.override == "open"
@@ -77,7 +77,7 @@ class Cache:
         return BreakerOpen(partner, min(left, PROBE_RECHECK_S), None)
 
     def admit_locally(self, partner: str, now: float) -> Permit | None:
-        """A permit of the local breaker; None where it keeps the call out, or the store is back."""
+        """A permit of the local breaker. None if it keeps the call out, or if the store is back."""
         if self._local is None:
             return None
         admitted = self._local[partner].admit(now)
@@ -87,10 +87,10 @@ class Cache:
         return Permit(partner, version, Kind.PROBE if probe else Kind.CALL, local=True)
 
     def record_locally(self, permit: Permit, outcome: Outcome, now: float, jitter: float) -> None:
-        """Count an answer in the local breaker, where that decides.
+        """Count an answer in the local breaker, if the local breaker decides.
 
-        A call that the store let in counts as one of the local breaker's; the store's probes and calls past
-        the breaker are no business of it.
+        A call that the store's closed breaker let in counts too. The store's probes and calls past the
+        breaker do not.
         """
         if self._local is None:
             return
@@ -101,7 +101,7 @@ class Cache:
             local.record(local.version, outcome, now, jitter)
 
     def _left(self, partner: str, now: float) -> float:
-        """Seconds left of the open time or of the probe lease, as the store told them, by our own clock."""
+        """Seconds left of the open time or of the probe lease: the store's figure, less the time since."""
         standing = self._standings[partner]
         return max(standing.open_left_s, standing.lease_left_s) - (now - self._seen_at[partner])
 

@@ -1,4 +1,7 @@
-"""One connection to the breakers' store that mends itself: statements take turns on it, changes come in."""
+"""One connection to the breakers' store. Statements take turns on it, and changes are announced on it.
+
+If the connection breaks, the next statement opens a new one.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -32,9 +35,9 @@ class Link:
         self._running: set[asyncio.Task[None]] = set()
 
     async def call(self, ask: Ask, limit_s: float) -> None:
-        """Run `ask` when its turn comes, all within `limit_s` seconds. Raises StoreAway.
+        """Run `ask` in its turn, the wait included within `limit_s` seconds. Raises StoreAway.
 
-        A caller that is cancelled meanwhile does not stop it: `ask` may carry the counts of others.
+        If the caller is cancelled, `ask` still runs: it may carry the counts of other callers.
         """
         task = asyncio.create_task(self._limited(ask, limit_s))
         self._running.add(task)
@@ -42,7 +45,7 @@ class Link:
         await asyncio.shield(task)
 
     async def close(self) -> None:
-        """End what is under way and close the connection, within two seconds."""
+        """Cancel what is running and close the connection, within two seconds."""
         for task in self._running:
             task.cancel()
         if self._running:
@@ -67,7 +70,7 @@ class Link:
         try:
             await ask(Store(await self._connected(), self._policy, limit_s))
         except BaseException:
-            # A connection that did not answer in time may never answer again: the next one is new.
+            # A connection that did not answer in time may never answer again.
             self._drop()
             raise
 
@@ -89,4 +92,4 @@ class Link:
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # read, so that a caller that went away leaves no warning behind
+            task.exception()  # read, so that asyncio does not warn if the caller was cancelled

@@ -1,4 +1,4 @@
-"""A breaker in one process's memory, with the fleet's policy: it stands in while the store is away.
+"""A breaker in one process's memory, with the same policy. It decides while the store is away.
 
 Pure: the clock (seconds, monotonic) and the jitter are passed in.
 """
@@ -21,7 +21,7 @@ class _Bucket:
 
 @dataclass(slots=True)
 class LocalBreaker:
-    """One partner's breaker. `opens` counts the times in a row that it opened."""
+    """One partner's breaker. `opens` counts how often in a row it has opened."""
 
     policy: BreakerPolicy
     state: State = State.CLOSED
@@ -34,7 +34,7 @@ class LocalBreaker:
     _window: deque[_Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS + 1))
 
     def refused_for(self, now: float) -> float:
-        """Seconds until asking again may be of use; 0 where a call is let in."""
+        """Seconds until asking again may help, 0 if a call is let in."""
         if self.state is State.OPEN:
             return max(0.0, self.open_until - now)
         if self.state is State.HALF_OPEN and self._lease_until is not None:
@@ -42,7 +42,7 @@ class LocalBreaker:
         return 0.0
 
     def admit(self, now: float) -> tuple[int, bool] | None:
-        """The version to answer with and whether the call is the probe, or None where it is kept out."""
+        """The version for the answer, and whether the call is the probe. None if the call is kept out."""
         if self.refused_for(now) > 0:
             return None
         if self.state is State.CLOSED:
@@ -54,7 +54,7 @@ class LocalBreaker:
         return self.version, True
 
     def record(self, version: int, outcome: Outcome, now: float, jitter: float) -> None:
-        """Count the answer of a call let in under `version`; one of another version changes nothing."""
+        """Count the answer to a call that was let in under `version`. Any other version changes nothing."""
         if version != self.version or self.state is State.OPEN:
             return
         if self.state is State.HALF_OPEN:
@@ -65,7 +65,7 @@ class LocalBreaker:
                 self._open(now, jitter)
 
     def counts(self, now: float) -> tuple[int, int, int]:
-        """Calls, failures and slow calls that the window holds."""
+        """Calls, failures and slow calls in the window."""
         live = [bucket for bucket in self._window if bucket.start > now - self.policy.window_s]
         return (
             sum(bucket.calls for bucket in live),

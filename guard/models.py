@@ -1,4 +1,4 @@
-"""What goes to the store and what comes back."""
+"""What is sent to the breakers' store, and what it answers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ Override = Literal["open", "closed"]
 
 @dataclass(slots=True)
 class Tally:
-    """Answers to calls that a closed breaker of `version` let in, counted; `error` is the last one's."""
+    """Counted answers to calls that a closed breaker of `version` let in. `error` is the last one."""
 
     version: int
     calls: int = 0
@@ -30,7 +30,7 @@ class Tally:
 
 
 class Standing(BaseModel):
-    """How a breaker stands: its state, its fence, and the seconds left of its open time and probe lease."""
+    """How a breaker stands. `version` is its fence; `…_left_s` are seconds from the moment of the answer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ class Standing(BaseModel):
 
 
 class Breaker(BaseModel):
-    """A breaker as a person reads it; `calls`, `failures` and `slow` are those in the window."""
+    """A breaker for people to read. `calls`, `failures` and `slow` count what is in the window."""
 
     partner: str
     state: State
@@ -62,7 +62,7 @@ class Breaker(BaseModel):
 
 
 class BreakerEvent(BaseModel):
-    """A change of a breaker; `calls` and `failures` are those in the window at that moment."""
+    """A change of a breaker. `calls` and `failures` count what was in the window at that moment."""
 
     event_id: int
     partner: str

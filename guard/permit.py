@@ -1,4 +1,4 @@
-"""What a caller gets from a breaker: a permit to call its partner, or a refusal."""
+"""What a breaker answers: a permit for one call, or that it keeps the call out."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,16 +6,16 @@ from enum import Enum, auto
 
 
 class Kind(Enum):
-    """How a call was let in, and so what its answer may change."""
+    """How a call was let in. It decides what the call's answer may change."""
 
-    CALL = auto()  # by a closed breaker: counted in the window
-    PROBE = auto()  # by a half-open one: closes it or opens it again
-    PAST = auto()  # past an open one, by an operator's word: at most a healthy report
+    CALL = auto()  # by a closed breaker: the answer is counted in the window
+    PROBE = auto()  # by a half-open breaker: the answer closes it or opens it again
+    PAST = auto()  # past an open breaker, by an operator's word: a success is a healthy report
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to make one call. `version` fences it: an answer that comes after a change changes nothing."""
+    """A permit for one call. If the breaker's version changes meanwhile, the answer changes nothing."""
 
     partner: str
     version: int
@@ -31,8 +31,8 @@ class Permit:
 class BreakerOpen(Exception):
     """The breaker keeps the call out.
 
-    `retry_in_s` is when asking again may first be of use, in seconds from here; `open_until` is the end of
-    the open time by the database's clock, None where it has no set end.
+    Asking again may help after `retry_in_s` seconds. `open_until` is the end of the open time, by the
+    database's clock. It is None if no end is set.
     """
 
     def __init__(self, partner: str, retry_in_s: float, open_until: datetime | None) -> None:

@@ -1,8 +1,7 @@
-"""What the breaker decides, as pure functions: no clock, no I/O and no chance of their own.
+"""The breaker's rules as pure functions, without clock, I/O or chance.
 
-The functions of the migration `breakers` decide the same inside the database, where the fleet's one clock
-and one lock are; here stand the formulas for reading, for the local breaker, and for the tests that hold
-the two together.
+The functions in functions.sql decide the same inside the database, which has the one lock and the one clock.
+The local breaker uses the rules below, and tests check that both sides decide the same.
 """
 
 from enum import StrEnum
@@ -17,7 +16,7 @@ LONGEST_DOUBLING = 30
 
 
 class State(StrEnum):
-    """Where a breaker stands: closed lets every call in, open none, half open one probe at a time."""
+    """A closed breaker lets every call in, an open one none, a half-open one a probe at a time."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -25,7 +24,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a call's answer says about its partner; `ignored` says nothing (the call was cancelled)."""
+    """What a call's answer says about its partner. `ignored` says nothing: the call was cancelled."""
 
     SUCCESS = "success"
     SLOW = "slow"
@@ -36,12 +35,12 @@ class Outcome(StrEnum):
 class BreakerPolicy(BaseModel):
     """When a breaker opens, for how long, and what closes it again. Times are in seconds.
 
-    It opens where at least `min_calls` calls ended within the last `window_s` and at least `failure_rate`
-    of them failed or were slower than `slow_call_s`; or where `failures_in_a_row` calls in a row did, which
-    finds an outage out before the successes ahead of it have left the window; or after `health_failures` ill
-    health checks in a row.
-    The first open time is exactly `open_s`, repeated ones grow up to `max_open_factor` times that. Then one
-    probe at a time, each with `probe_lease_s` to answer, until `half_open_calls` have succeeded in a row.
+    It opens in one of three cases. (1) At least `min_calls` calls ended in the last `window_s`, and at least
+    `failure_rate` of them failed or were slower than `slow_call_s`. (2) `failures_in_a_row` calls in a row
+    failed or were slow; this finds an outage while older successes are still in the window. (3)
+    `health_failures` ill health checks came in a row.
+    The first open time is exactly `open_s`. Repeated ones grow, up to `max_open_factor` times that. Then one
+    probe goes out at a time, with `probe_lease_s` to answer, until `half_open_calls` in a row have succeeded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,16 +58,17 @@ class BreakerPolicy(BaseModel):
 
 
 def with_duration(outcome: Outcome, duration_s: float, policy: BreakerPolicy) -> Outcome:
-    """`outcome`, or slow where it is a success that took longer than `policy.slow_call_s`."""
+    """`outcome`, or SLOW if it is a success that took longer than `policy.slow_call_s`."""
     if outcome is Outcome.SUCCESS and duration_s > policy.slow_call_s:
         return Outcome.SLOW
     return outcome
 
 
 def should_trip(policy: BreakerPolicy, calls: int, failures: int, slow: int, in_a_row: int) -> bool:
-    """Whether a window of `calls` ended calls, of which `failures` and (others) `slow`, opens the breaker.
+    """Whether these counts open the breaker. No call counts both as a failure and as slow.
 
-    `in_a_row` counts the failed or slow calls since the last success, also those before the window.
+    `calls`, `failures` and `slow` count the calls that ended in the window. `in_a_row` counts the failed or
+    slow calls since the last success, even those from before the window.
     """
     too_many = calls >= policy.min_calls and failures + slow >= policy.failure_rate * calls
     return too_many or in_a_row >= policy.failures_in_a_row
@@ -77,17 +77,17 @@ def should_trip(policy: BreakerPolicy, calls: int, failures: int, slow: int, in_
 def next_in_a_row(in_a_row: int, calls: int, failures: int, slow: int) -> int:
     """Failed or slow calls in a row after a batch of `calls` more.
 
-    A batch has no order, so one with a success in it starts again from 0: it may forget failures that came
-    after the success, but never counts any from before it.
+    Nobody knows the order within a batch. So a batch with a success in it starts again from 0. Failures that
+    came after the success may be forgotten; failures from before it never count.
     """
     return 0 if failures + slow < calls else in_a_row + calls
 
 
 def next_open_s(policy: BreakerPolicy, opens: int, jitter: float) -> float:
-    """Seconds to stay open for the `opens`-th time in a row (1 is the first); `jitter` is drawn from [0, 1).
+    """Seconds to stay open for the `opens`-th time in a row (1 is the first). `jitter` is from [0, 1).
 
-    The first time is `open_s` as it stands. After that equal jitter over doubling times:
-    t = open_s · min(max_open_factor, 2^(opens − 1)), then t/2 + jitter · t/2, so never under `open_s`.
+    The first time is exactly `open_s`. Later times double and have equal jitter: with
+    t = open_s · min(max_open_factor, 2^(opens − 1)) they are t/2 + jitter · t/2, never below `open_s`.
     """
     if opens <= 1:
         return policy.open_s

@@ -1,4 +1,4 @@
-"""Every statement that the breaker sends to PostgreSQL. The rules are in the migration `breakers`."""
+"""Every statement that the breaker sends to PostgreSQL. The rules are in functions.sql."""
 
 import random
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MAX_TEXT_CHARS = 500
 
 STANDING = """select partner, state, override, version, consecutive_opens, lease_owner, open_until,
     breaker_left(open_until) as open_left_s, breaker_left(lease_until) as lease_left_s from """
-# The policy goes as text, so that it does not matter which JSON codec the connection has.
+# The policy is sent as text, so that any JSON codec of the connection will do.
 RECORD = STANDING + "breaker_record($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8)"
 ACQUIRE_PROBE = STANDING + "breaker_acquire_probe($1, $2, $3::text::jsonb)"
 SETTLE_PROBE = STANDING + "breaker_settle_probe($1, $2, $3, $4, $5::text::jsonb, $6)"
@@ -44,7 +44,7 @@ LIST_EVENTS = """
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The shared record, over a connection or a pool. Only the database's clock decides.
+    """The shared breakers, over a connection or a pool. Only the database's clock decides.
 
     Each method makes one round trip of at most `limit_s` seconds, and raises RecordAway.
     """
@@ -54,9 +54,9 @@ class Store:
     limit_s: float = 5.0
 
     async def record(self, partner: str, tally: Tally) -> Standing:
-        """Count `tally` and, where that crosses the threshold, trip, all in one statement.
+        """Count `tally`. If the counts cross the threshold, the same statement opens the breaker.
 
-        A tally of another version than the breaker's changes nothing.
+        If the tally's version is not the breaker's, nothing changes.
         """
         counts = (tally.version, tally.calls, tally.failures, tally.slow)
         return await self._change(
@@ -64,44 +64,44 @@ class Store:
         )
 
     async def acquire_probe(self, partner: str, owner: str) -> Standing:
-        """Try for the one probe lease of the fleet; it was won where the answer's `lease_owner` is `owner`.
+        """Ask for the one probe lease of the fleet. It is granted if the answer's `lease_owner` is `owner`.
 
-        `owner` must be another one for each try. Lost while the open time or another lease runs.
+        `owner` must be new for each try. No lease is granted while the open time or another lease runs.
         """
         return await self._change(ACQUIRE_PROBE, partner, owner, self._policy_json())
 
     async def settle_probe(
         self, partner: str, version: int, succeeded: bool | None, error: str | None = None
     ) -> Standing:
-        """The answer of the probe of `version`; None gives its lease back. A late answer changes nothing."""
+        """Record the answer of the probe of `version`. None gives the lease back. Late answers do nothing."""
         return await self._change(
             SETTLE_PROBE, partner, version, succeeded, _cut(error), self._policy_json(), random.random()
         )
 
     async def report_health(self, partner: str, healthy: bool, error: str | None = None) -> Standing:
-        """What a health check of `partner` found; `error` says what ails it."""
+        """Record what a health check of `partner` found. `error` says what is wrong."""
         return await self._change(
             REPORT_HEALTH, partner, healthy, _cut(error), self._policy_json(), random.random()
         )
 
     async def set_override(self, partner: str, override: Override | None, reason: str, who: str) -> Standing:
-        """A person's word over the breaker (None lifts it), logged with `reason` and `who`."""
+        """Hold the breaker open or closed by a person's word, or let it decide again (None). It is logged."""
         return await self._change(
             SET_OVERRIDE, partner, override, _cut(who), _cut(reason), self._policy_json()
         )
 
     async def read_standings(self, partners: Sequence[str]) -> list[Standing]:
-        """How the breakers of `partners` stand; one that was never used has no row and is left out."""
+        """How the breakers of `partners` stand. A breaker that was never used is left out."""
         rows = await self._rows(READ_STANDINGS, list(partners))
         return [Standing.model_validate(dict(row)) for row in rows]
 
     async def list_breakers(self, partners: Sequence[str]) -> list[Breaker]:
-        """The breakers of `partners`, in that order; one that was never used is closed and empty."""
+        """The breakers of `partners`, in that order. A breaker that was never used is closed and empty."""
         rows = await self._rows(LIST_BREAKERS, list(partners), self.policy.window_s)
         return [Breaker.model_validate(dict(row)) for row in rows]
 
     async def list_events(self, partner: str, limit: int, before: int | None = None) -> list[BreakerEvent]:
-        """At most `limit` changes, newest first, of those with an `event_id` under `before` (the cursor)."""
+        """At most `limit` changes, newest first. With `before`, only those with a smaller `event_id`."""
         rows = await self._rows(LIST_EVENTS, partner, before, limit)
         return [BreakerEvent.model_validate(dict(row)) for row in rows]
 

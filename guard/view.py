@@ -1,4 +1,4 @@
-"""The breakers as a worker uses them: a cached view of the shared state, and the answers sent back to it."""
+"""The breakers as a worker uses them: a cached view of the shared state, to which answers are sent back."""
 
 import asyncio
 import itertools
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class Breakers:
-    """The breakers of `partners`, for as long as the `async with` lasts.
+    """The breakers of `partners`. Enter it as a context manager.
 
-    A closed breaker costs a call no round trip. The view is read again every second and whenever a breaker
-    changes. While the store is away local breakers decide; nothing here raises for that, or makes a call
-    wait longer than `call_limit_s` seconds. Every method raises KeyError for another partner.
+    A closed breaker costs a call no round trip. The view is read again every second, and whenever a breaker
+    changes. While the store is away, local breakers decide: no method raises for it, and no call waits longer
+    than `call_limit_s` seconds. Every method raises KeyError for any other partner.
     """
 
     def __init__(
@@ -65,22 +65,22 @@ class Breakers:
 
     @property
     def is_local(self) -> bool:
-        """Whether the store is away, so that this process decides by itself."""
+        """Whether the store is away, so that this process decides alone."""
         return self._cache.is_local
 
     def admitted(self, partner: str) -> Permit | None:
-        """The permit of a closed breaker, with no round trip; None where `admit` has to be asked."""
+        """The permit of a closed breaker, without a round trip. If None, ask `admit`."""
         return self._cache.closed.get(partner)
 
     def peek(self, partner: str) -> BreakerOpen | None:
-        """The refusal that a call would meet, or None where it would be let in. Takes no lease."""
+        """Why a call would be kept out now, or None if it would be let in. Takes no lease."""
         return self._cache.refusal(partner, time.monotonic())
 
     async def admit(self, partner: str, past_breaker: bool = False) -> Permit:
-        """Leave to call `partner` once; give the answer to `record`. Raises BreakerOpen.
+        """A permit to call `partner` once. Tell `record` what came of the call. Raises BreakerOpen.
 
-        Where the open time is over, one caller of the whole fleet gets the probe. `past_breaker` lets the
-        call through an open breaker too (not through an operator's override).
+        When the open time is over, one caller in the whole fleet gets the probe. `past_breaker` lets the call
+        through an open breaker too, but not through an operator's override.
         """
         permit = self._cache.closed.get(partner) or await self._admit_one(partner)
         if permit is not None:
@@ -94,8 +94,10 @@ class Breakers:
     async def record(
         self, permit: Permit, outcome: Outcome, duration_s: float, error: str | None = None
     ) -> None:
-        """What came of the call. Failures and probes are written before this returns, successes within a
-        second; an answer that comes after the breaker has changed changes nothing."""
+        """Record what came of the call. If the breaker has changed since, nothing changes.
+
+        Failures and probes are written before this returns, successes within a second.
+        """
         outcome = with_duration(outcome, duration_s, self._policy)
         shared = not (permit.local or self._cache.is_local)
         if shared and await self._record_shared(permit, outcome, error):
@@ -103,13 +105,13 @@ class Breakers:
         self._cache.record_locally(permit, outcome, time.monotonic(), random.random())
 
     async def _admit_one(self, partner: str) -> Permit | None:
-        """A permit where the breaker is not known to be closed: the probe's, or none."""
+        """The permit of a breaker that was not known to be closed, if it gives one."""
         if self.peek(partner) is not None:
             return None
         owner = f"{self._name}-{next(self._tries)}"
 
         async def acquire(store: Store) -> None:
-            # Those before us in the queue may have found out.
+            # Callers before this one in the queue may have learnt it.
             if partner not in self._cache.closed and self.peek(partner) is None:
                 self._cache.apply(await store.acquire_probe(partner, owner), time.monotonic())
 
@@ -156,7 +158,7 @@ class Breakers:
             tally.add(outcome, error)
 
     async def _flush(self, store: Store) -> None:
-        """Send all counts; those who wait for their turn behind this one find theirs sent."""
+        """Send all counts, also those of the callers that wait for their turn."""
         while self._pending:
             partner, tally = self._pending.popitem()
             self._cache.apply(await store.record(partner, tally), time.monotonic())
@@ -169,7 +171,7 @@ class Breakers:
         self._cache.replace(standings, time.monotonic())
 
     async def _ask(self, ask: Ask, limit_s: float | None = None) -> bool:
-        """Whether the store did it; where it did not, the local breakers decide from here on."""
+        """Whether the store answered. If it did not, the local breakers decide from now on."""
         try:
             await self._link.call(ask, limit_s or self._call_limit_s)
         except StoreAway as error:

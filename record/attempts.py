@@ -1,4 +1,4 @@
-"""The attempts of a trip's calls that did not succeed: written by the worker, shown by the front door."""
+"""The failed attempts of a trip's calls. The worker writes them and the front door shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _PAGE = """
 
 @dataclass(frozen=True)
 class Entry:
-    """An attempt as it is written: of which trip, and of which of its calls."""
+    """An attempt to write, with its trip and call."""
 
     trip_id: str
     call_id: str
@@ -37,9 +37,9 @@ class Entry:
 
 
 async def write(pool: Pool, entries: Sequence[Entry]) -> None:
-    """Write attempts. Those of a trip that is not in the record are left out.
+    """Write attempts. Attempts of a trip that is not in the record are left out.
 
-    An attempt that is written already, as it was put off before, is brought up to date.
+    If an attempt was put off before, its row is brought up to date.
     """
     async with connected(pool) as connection:
         await connection.executemany(_WRITE, [_row(entry) for entry in entries])
@@ -64,7 +64,7 @@ def _row(entry: Entry) -> tuple[object, ...]:
 async def page(
     pool: Pool, trip_id: str, tenant: str, limit: int, cursor: str | None
 ) -> Page[FailedAttempt] | None:
-    """At most `limit` attempts, oldest first; None where the tenant has no such trip. Raises CursorError."""
+    """At most `limit` attempts, oldest first. None if the tenant has no such trip. Raises CursorError."""
     after = _position(cursor)
     async with connected(pool) as connection:
         rows = await connection.fetch(_PAGE, trip_id, tenant, *after, limit + 1)

@@ -1,4 +1,4 @@
-"""The trips' table, read whole for the audit: page by page in the order of ids, and nothing is locked."""
+"""The whole trips' table for the audit, page by page in the order of ids. Nothing is locked."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ async def clock(pool: Pool) -> datetime:
 
 
 async def every_trip(pool: Pool) -> AsyncIterator[asyncpg.Record]:
-    """All trips, with what the record holds of each."""
+    """All trips, with what the record holds of each one."""
     async for row in _pages(pool, _EVERY_TRIP):
         yield row
 

@@ -1,6 +1,6 @@
-"""Cursors of the lists that are in the order of time: `MICROSECONDS.ID`, the time since 1970.
+"""Cursors of lists in the order of time: `MICROSECONDS.ID`, with the time since 1970.
 
-Whatever matches a list's pattern is a cursor of it, so that the OpenAPI document can say what one is.
+Every text that matches a list's pattern is a cursor of that list, so the OpenAPI document names the pattern.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""What has happened to trips: each state that a trip's record has had, in the order of its versions.
+"""The events of trips: each state that a trip has had, in the order of its versions.
 
-The rows are written by record/trips.py, in the statements that write the record itself.
+record/trips.py writes the rows, in the same statements that write the trips.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from record.pool import Pool, connected
 from trip.trip import FINAL_STATUSES
 
 PAGE = 50
-"""At most so many events of a trip are read at once."""
+"""The most events of a trip that are read at once."""
 
 _FINAL = [status.value for status in FINAL_STATUSES]
 
@@ -28,14 +28,14 @@ _NEWER = """
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a trip stands: the version of its newest event, and whether that is its last."""
+    """Where a trip stands: the version of its newest event, and whether that event is the last."""
 
     newest: int
     has_ended: bool
 
 
 async def standing(pool: Pool, trip_id: str, tenant: str) -> Standing | None:
-    """Where the trip stands, or None where the tenant has no such trip."""
+    """Where the trip stands. None if the tenant has no such trip."""
     async with connected(pool) as connection:
         row = await connection.fetchrow(
             "select version, status = any($3) as has_ended from trips where trip_id = $1 and tenant = $2",
@@ -47,9 +47,9 @@ async def standing(pool: Pool, trip_id: str, tenant: str) -> Standing | None:
 
 
 async def newer(pool: Pool, seen: Mapping[str, int]) -> list[asyncpg.Record]:
-    """The first PAGE events after the version that was `seen` of each trip, oldest first within a trip.
+    """For each trip, the first PAGE events after the version that was `seen`, oldest first.
 
-    Each has `trip_id`, `version`, `trip` as JSON text, and `is_final`, true of a trip's last event.
+    Each event has `trip_id`, `version`, `trip` as JSON text, and `is_final`, true for a trip's last event.
     """
     async with connected(pool) as connection:
         return await connection.fetch(_NEWER, list(seen), list(seen.values()), _FINAL, PAGE)

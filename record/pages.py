@@ -1,8 +1,8 @@
-"""The trips of a tenant, page by page: each page is a stretch of one index, read backwards.
+"""The trips of a tenant, page by page. Each page is a stretch of one index, read backwards.
 
-A filter is the start of the index's key, compared together with the position as one row and named in the
-order. So no other index gives that order, and PostgreSQL has no choice that is good for some arguments and
-reads the whole table for others: not by its statistics, nor by a plan made once for all arguments.
+The filters are the first columns of the index. They are compared with the position in one row comparison, and
+named in the order. So only this one index gives the order, and PostgreSQL has no other plan to choose. A plan
+that is good for some arguments and reads the whole table for others cannot come up.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from serving.paging import page as page_of
 from trip.trip import TripStatus
 
 Position = tuple[datetime, str]
-"""Where a trip stands in the list: `created_at` and `trip_id`."""
+"""A trip's place in the list: `created_at` and `trip_id`."""
 
 AFTER_ALL: Position = (datetime.max.replace(tzinfo=UTC), "")
 
@@ -25,9 +25,9 @@ _EMAIL = "lower(booking -> 'order' -> 'traveller' ->> 'email')"
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which trips: those of the tenant, of this status and this traveller where they are given.
+    """Trips of the tenant; if given, only those of this status and this traveller.
 
-    `email` is compared in full, whatever the case of its letters (of ASCII).
+    `email` is compared in full; the case of ASCII letters does not matter.
     """
 
     tenant: str
@@ -48,7 +48,7 @@ async def page(pool: Pool, wanted: Wanted, limit: int, cursor: str | None) -> Pa
 
 
 def question(wanted: Wanted, before: Position, limit: int) -> tuple[str, list[object]]:
-    """The statement that asks for the newest of those before a position, and its arguments."""
+    """The statement that asks for the newest trips before a position, and its arguments."""
     filters = [value for value in (wanted.email, wanted.status) if value is not None]
     statement = _STATEMENTS[wanted.email is not None, wanted.status is not None]
     return statement, [limit, *before, wanted.tenant, *filters]
@@ -62,7 +62,7 @@ def _statement(key: tuple[str, ...], values: str, condition: str = "true") -> st
         where ({columns}) >= ({values}) and ({columns}, created_at, trip_id) < ({values}, $2, $3)
           and {condition}
         order by {order} limit $1
-        """  # noqa: S608 - of the constants below
+        """  # noqa: S608 - made of the constants below
 
 
 _STATEMENTS = {
@@ -71,4 +71,4 @@ _STATEMENTS = {
     (True, False): _statement(("tenant", _EMAIL), "$4, lower($5)"),
     (True, True): _statement(("tenant", _EMAIL), "$4, lower($5)", "status = $6"),
 }
-"""By whether an email and a status are asked for."""
+"""The statement by whether an email, and whether a status is asked for."""

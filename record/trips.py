@@ -1,4 +1,4 @@
-"""The trips' table: one row a trip, from its acceptance to long after its history is gone."""
+"""The trips' table: a row for each trip, from its acceptance until long after its history is gone."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
 from trip.trip import FINAL_STATUSES, Trip
 
 CHANGES = "trips"
-"""The channel on which every write of a trip is announced, with the trip's id."""
+"""The channel that announces every write of a trip, with the trip's id."""
 
 OLDEST: Position = (datetime.fromtimestamp(0, UTC), "")
-"""Before every trip, in the order of their acceptance."""
+"""The position before every trip, in the order of acceptance."""
 
 _FINAL = [status.value for status in FINAL_STATUSES]
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A trip that is about to be accepted: its first record and what its workflow is started with."""
+    """A trip to accept: its first state, and the booking that its workflow is started with."""
 
     trip: Trip
     tenant: str
@@ -34,7 +34,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class KnownKey:
-    """What an idempotency key stands for already."""
+    """The trip that an idempotency key stands for, and the hash of its body."""
 
     trip: dict[str, Any]
     body_hash: bytes
@@ -81,7 +81,7 @@ async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
 
 
 async def known_key(pool: Pool, accepted: Accepted) -> KnownKey | None:
-    """What the idempotency key stands for, or None where it is new or there is none."""
+    """What the idempotency key stands for. None if the key is new, or if there is no key."""
     async with connected(pool) as connection:
         row = await connection.fetchrow(
             "select trip, body_hash from trips where tenant = $1 and idempotency_key = $2",
@@ -124,7 +124,7 @@ async def save(pool: Pool, trip: Trip, version: int, *, captures: bool = False) 
 
 
 async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
-    """The trip as the front door shows it, or None where the tenant has no such trip."""
+    """The trip as the front door shows it. None if the tenant has no such trip."""
     async with connected(pool) as connection:
         trip: dict[str, Any] | None = await connection.fetchval(
             "select trip from trips where trip_id = $1 and tenant = $2", trip_id, tenant
@@ -133,7 +133,7 @@ async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
 
 
 async def owed_booking(pool: Pool, trip_id: str) -> dict[str, Any] | None:
-    """What to start the trip's workflow with, or None where it is known to have started."""
+    """The booking to start the trip's workflow with. None if the workflow is known to have started."""
     async with connected(pool) as connection:
         booking: dict[str, Any] | None = await connection.fetchval(
             "select booking from trips where trip_id = $1 and started_at is null", trip_id
@@ -150,9 +150,9 @@ async def mark_started(pool: Pool, trip_ids: Sequence[str]) -> None:
 
 
 async def backlog(pool: Pool, after: Position, before: datetime, limit: int) -> list[asyncpg.Record]:
-    """Trips accepted before a time whose start is still owed: `trip_id`, `created_at`, `booking` of each.
+    """Trips after a position, accepted before a time, that have not started; oldest first.
 
-    Oldest first, and only those after a position.
+    Each has `trip_id`, `created_at` and `booking`.
     """
     async with connected(pool) as connection:
         return await connection.fetch(
@@ -168,7 +168,7 @@ async def backlog(pool: Pool, after: Position, before: datetime, limit: int) -> 
 
 
 async def backlog_size(pool: Pool, at_most: int) -> int:
-    """How many trips wait for their start, counted no further than `at_most`."""
+    """How many trips have not started. Counting ends at `at_most`."""
     async with connected(pool) as connection:
         size: int = await connection.fetchval(
             "select count(*) from (select 1 from trips where started_at is null limit $1) as waiting", at_most
@@ -177,7 +177,7 @@ async def backlog_size(pool: Pool, at_most: int) -> int:
 
 
 async def count_by_status(pool: Pool) -> dict[str, int]:
-    """How many trips there are of each status that is not final."""
+    """The number of trips for each status that is not final."""
     async with connected(pool) as connection:
         rows = await connection.fetch(
             "select status, count(*) as trips from trips where status <> all($1::text[]) group by status",
