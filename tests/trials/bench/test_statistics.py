@@ -1,22 +1,20 @@
-"""The contest's arithmetic, what it reads of the server, and its tables."""
+"""The arithmetic of the benchmarks, and what the contest reads of the server and of processes."""
 
 import asyncio
+import random
 import subprocess
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import ROOT
-from trials.bench.contest import bars, cpu, pictures, tables
-from trials.bench.contest.contestants import CONTESTANTS, Booked
-from trials.bench.contest.failing import SCENARIOS
-from trials.bench.contest.figures import Figures, Spread, percentile, spread
-from trials.bench.contest.load import Load, at_rate, throughput
+from guard.backoff import BackoffPolicy, Jitter, next_delay
+from trials import cpu
 from trials.bench.contest.server import Counters, read_counters
+from trials.load import Booked, Load, at_rate, throughput
+from trials.statistics import Spread, between, busiest, fit, percentile, percentile_ratio, slope, spread
 
 FINITE = st.floats(0, 1e6)
 
@@ -99,82 +97,62 @@ def test_cpu_belongs_to_whose_turn_it_is(tmp_path: Path) -> None:
         child.kill()
 
 
-def made_up() -> dict[str, Any]:
-    """Results in which this project is just as good as it has to be."""
-    ours = figures(trips_per_s=30, cpu_ms_own=33, cpu_ms_engine=27, actions=4, alone_p50_ms=105)
-    theirs = {
-        "textbook": figures(trips_per_s=10, cpu_ms_own=100),
-        "bare": figures(cpu_ms_engine=30),
-        "dbos": figures(trips_per_s=29),
-        "plain": figures(alone_p50_ms=30),
-    }
-    return {
-        "about": {
-            "cores": 2,
-            "machine": "x86_64",
-            "python": "3.11",
-            "versions": {"dbos": "3.4.0"},
-            "rounds": 2,
-            "failing_rounds": 1,
-            "seconds": 4.0,
-        },
-        "rounds": {"trips": [ours, ours], **{name: [one, one] for name, one in theirs.items()}},
-        "failing": {
-            scenario.name: {name: [figures(actions=12)] for name in scenario.contestants}
-            for scenario in SCENARIOS
-        },
-        "wrong": [],
-    }
+@given(st.floats(-1e3, 1e3), st.floats(0, 1e6), st.integers(20, 200))
+def test_the_slope_of_a_line_is_found(rise: float, start: float, samples: int) -> None:
+    xs = [float(number) for number in range(samples)]
+    found = slope(xs, [start + rise * x for x in xs])
+    assert found == pytest.approx((rise, rise, rise), rel=1e-6, abs=1e-3)
+    assert found.low <= found.value <= found.high
 
 
-def figures(**changes: float) -> Figures:
-    names = {column.figure for column in (*tables.SPEED, *tables.CPU, *tables.SERVER, *tables.FAILING)}
-    return dict.fromkeys(names | {"alone_p99_ms"}, 50.0) | changes
+def test_a_warm_up_is_no_slope() -> None:
+    found = slope(range(100), [min(x, 20) for x in range(100)])
+    assert found == pytest.approx((0, 0, 0))
 
 
-def test_bars_that_are_just_met_are_met() -> None:
-    assert [bar.text for bar in bars.judged(made_up()) if not bar.is_met] == []
+def test_a_slope_is_uncertain_if_the_samples_scatter() -> None:
+    rng = random.Random(1)
+    missed = 0
+    for _ in range(200):
+        found = slope(range(100), [2 * x + rng.gauss(0, 50) for x in range(100)])
+        missed += not found.low <= 2 <= found.high
+    assert 0 < missed < 30, "95% confidence"
 
 
-@pytest.mark.parametrize(
-    ("figure", "value"),
-    [
-        ("trips_per_s", 29.5),
-        ("cpu_ms_own", 35.0),
-        ("cpu_ms_engine", 28.0),
-        ("actions", 4.1),
-        ("alone_p50_ms", 106.0),
-    ],
-)
-def test_a_bar_is_missed_by_a_little(figure: str, value: float) -> None:
-    results = made_up()
-    for ours in results["rounds"]["trips"]:
-        ours[figure] = value
-    assert sum(not bar.is_met for bar in bars.judged(results)) == 1
+def test_a_slope_of_too_few_samples_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 10"):
+        slope([1, 2, 3], [1, 2, 3])
 
 
-def test_a_ratio_is_of_the_same_round() -> None:
-    results = made_up()
-    for name, rates in {"trips": (10.0, 40.0), "textbook": (5.0, 40.0)}.items():
-        results["rounds"][name] = [figures(trips_per_s=rate) for rate in rates]
-    assert bars.judged(results)[0].figure == 1.5
+def test_a_percentile_is_of_all_rounds_together_and_is_as_sure_as_they_agree() -> None:
+    agree = percentile_ratio([[2.0, 4.0], [2.0, 4.0]], [[1.0, 2.0], [1.0, 2.0]], 0.99)
+    assert agree == (2, 2, 2)
+    differ = percentile_ratio([[1.0, 9.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]], 0.99)
+    assert differ == (9, 1, 9)
 
 
-def test_the_page_has_a_place_for_every_table_and_keeps_the_rest() -> None:
-    page = (ROOT / "docs" / "bench.md").read_text()
-    filled = tables.filled(page, tables.all_tables(made_up()))
-    assert "| this project | 50 | 30.0 |" in filled
-    assert filled.startswith(page[: page.index("<!-- contest")])
-    assert tables.filled(filled, tables.all_tables(made_up())) == filled
+def drawn(asked: BackoffPolicy, calls: int) -> list[list[float]]:
+    uniform = random.Random(3).uniform
+    return [[next_delay(asked, attempt, uniform) for attempt in range(4)] for _ in range(calls)]
 
 
-def test_a_table_without_a_place_is_refused() -> None:
-    with pytest.raises(ValueError, match="0 places for the table speed"):
-        tables.filled("# A page\n", {"speed": "| |"})
+@pytest.mark.parametrize("jitter", [Jitter.FULL, Jitter.EQUAL])
+def test_delays_fit_the_jitter_that_drew_them_and_not_the_other(jitter: Jitter) -> None:
+    policies = {one: BackoffPolicy(base_s=2, cap_s=8, jitter=one) for one in (Jitter.FULL, Jitter.EQUAL)}
+    measured = drawn(policies.pop(jitter), calls=50)
+    (other,) = policies.values()
+    assert fit(BackoffPolicy(base_s=2, cap_s=8, jitter=jitter), measured).p > 0.01
+    assert fit(other, measured).p < 0.01
 
 
-def test_pictures_are_drawn_from_the_results_alone(tmp_path: Path) -> None:
-    pictures.draw(tmp_path, made_up())
-    for name in ("contest-cpu.svg", "contest-speed.svg"):
-        drawn = (tmp_path / name).read_text()
-        assert all(one.title in drawn for one in CONTESTANTS)
+def test_delays_under_another_base_do_not_fit() -> None:
+    measured = drawn(BackoffPolicy(base_s=1.4, cap_s=5.6, jitter=Jitter.FULL), calls=50)
+    assert fit(BackoffPolicy(base_s=2, cap_s=8, jitter=Jitter.FULL), measured).p < 0.01
+
+
+def test_the_busiest_stretch_may_begin_anywhere() -> None:
+    at = [0.0, 0.09, 0.11, 0.18, 0.5, 0.51]
+    assert busiest(at, 0, 1, 0.1) == 3
+    assert busiest(at, 0.4, 1, 0.1) == 2
+    assert busiest([], 0, 1, 0.1) == 0
+    assert between(at, 0.09, 0.5) == 3

@@ -1,8 +1,7 @@
-"""The plan that all variants share, how a trip is judged by its partners' stores, and the tables of it."""
+"""The plan that all variants share, and how a trip is judged by its partners' stores."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,21 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.facts import SeenReservation
-from tests.conftest import ROOT
-from trials.bench.buys import pictures, tables
-from trials.bench.buys.booking import Booked
-from trials.bench.buys.figures import calm_figures, outcomes, sick_figures, times
-from trials.bench.buys.plan import QUICK, Plan, PlannedTrip, is_declined
-from trials.bench.buys.stores import Call
+from trials.bench.buys import page
+from trials.bench.buys.figures import (
+    BETWEEN,
+    Outage,
+    active_by_name,
+    calm_figures,
+    ends_of,
+    name_of,
+    of_names,
+    outcomes,
+    sick_figures,
+    times,
+)
+from trials.bench.buys.plan import QUICK, Plan, PlannedTrip
+from trials.bench.buys.travellers import Booked
 from trials.bench.buys.variants import COMMON, VARIANTS
-from trials.bench.buys.verdict import BETWEEN, active_by_name, judged, name_of, of_names
-from trials.bench.buys.weather import Outage
 from trials.bench.buys.without import WITHOUT
-from trials.bench.contest.tables import filled
+from trials.orders import today
+from trials.traveller import Received
 from trip.order import TripOrder
-from trip.partner import Partner, ReservationStatus
+from trip.partner import PAYMENT, Partner, ReservationStatus
 
-TODAY = date(2026, 11, 24)
+TODAY = today()
 HELD, CONFIRMED, RELEASED = (
     ReservationStatus.HELD,
     ReservationStatus.CONFIRMED,
@@ -46,10 +53,9 @@ def reservations(name: str, statuses: Statuses) -> dict[Partner, list[SeenReserv
     }
 
 
-def verdicts(statuses: Statuses) -> set[str]:
+def ends(statuses: Statuses) -> set[str]:
     """What is true of a trip whose reservations stand like this."""
-    held = of_names(active_by_name(reservations("a", statuses)), {"a"})
-    return {name for name, is_so in judged(held)._asdict().items() if is_so}
+    return ends_of(of_names(active_by_name(reservations("a", statuses)), {"a"}))
 
 
 @given(st.integers(0, 1000))
@@ -65,13 +71,13 @@ def test_a_seed_stands_for_the_same_trips_at_the_same_moments(seed: int) -> None
 def test_nothing_is_to_go_wrong_with_a_calm_trip() -> None:
     for trip in Plan(calm_s=200).calm_trips(TODAY):
         TripOrder.model_validate(trip.order)
-        assert not (trip.is_resent or is_declined(trip))
+        assert not (trip.is_resent or trip.is_declined)
 
 
 def test_rough_trips_are_of_every_kind_and_each_has_a_name_of_its_own() -> None:
     trips = Plan().rough_trips(TODAY)
     assert {trip.order["when_partner_down"] for trip in trips} == {"wait", "fail"}
-    assert any(map(is_declined, trips))
+    assert any(trip.is_declined for trip in trips)
     assert any(trip.is_resent for trip in trips)
     assert len({trip.label for trip in trips}) == len(trips)
 
@@ -89,46 +95,36 @@ def test_a_variant_leaves_out_one_thing() -> None:
         assert sum(map(bool, left_out)) == 1, variant.name
         assert variant.settings.keys() <= COMMON.keys()
     assert {variant.removed for variant in VARIANTS if variant.removed} == set(WITHOUT)
-    assert set(tables.BOUGHT) == {variant.name for variant in others[:-2]}
+    assert set(page.BOUGHT) == {variant.name for variant in others[:-2]}
 
 
-def test_a_whole_trip_is_nothing_else() -> None:
-    assert verdicts(WHOLE) == {"is_whole"}
-
-
-def test_of_a_trip_that_was_undone_nothing_is_left() -> None:
-    assert verdicts({partner: [RELEASED, RELEASED] for partner in Partner}) == set()
-    assert verdicts({}) == set()
+def test_nothing_is_left_of_a_trip_that_was_undone() -> None:
+    assert ends({partner: [RELEASED, RELEASED] for partner in Partner}) == ends({}) == {"nothing"}
 
 
 @pytest.mark.parametrize("missing", Partner)
 @pytest.mark.parametrize("instead", [[], [HELD], [RELEASED]], ids=["nothing", "held", "released"])
-def test_a_trip_that_lacks_a_part_is_half_booked(missing: Partner, instead: list[ReservationStatus]) -> None:
-    found = verdicts({**WHOLE, missing: instead})
-    charged = set() if missing is Partner("payment") else {"is_charged_for_less"}
-    assert found == {"is_half"} | charged
+def test_a_trip_that_lacks_a_step_is_half_booked(missing: Partner, instead: list[ReservationStatus]) -> None:
+    charged = set() if missing is PAYMENT else {"charged_for_less"}
+    assert ends({**WHOLE, missing: instead}) == {"half_booked"} | charged
 
 
 @pytest.mark.parametrize("partner", Partner)
-def test_a_part_that_is_left_held_under_another_key_is_held_twice(partner: Partner) -> None:
-    assert verdicts({**WHOLE, partner: [HELD, CONFIRMED]}) == {"is_whole", "is_held_twice"}
-    assert verdicts({**WHOLE, partner: [RELEASED, CONFIRMED]}) == {"is_whole"}
+def test_a_step_that_is_left_held_under_another_key_is_held_twice(partner: Partner) -> None:
+    assert ends({**WHOLE, partner: [HELD, CONFIRMED]}) == {"confirmed", "held_twice"}
+    assert ends({**WHOLE, partner: [RELEASED, CONFIRMED]}) == {"confirmed"}
 
 
 def test_only_captured_payments_are_charges() -> None:
-    twice = {**WHOLE, Partner("payment"): [CONFIRMED, CONFIRMED]}
-    assert verdicts(twice) == {"is_whole", "is_held_twice", "is_charged_twice"}
-    assert "is_charged_twice" not in verdicts({**WHOLE, Partner("payment"): [HELD, CONFIRMED]})
+    twice = {**WHOLE, PAYMENT: [CONFIRMED, CONFIRMED]}
+    assert ends(twice) == {"confirmed", "held_twice", "charged_twice"}
 
 
 def test_a_trip_that_was_accepted_twice_is_counted_under_both_names() -> None:
-    both = {
-        partner: [*reservations("a", WHOLE)[partner], *reservations("b", WHOLE)[partner]]
-        for partner in Partner
-    }
-    by_name = active_by_name(both)
-    assert judged(of_names(by_name, ["a", "b"])).is_charged_twice
-    assert not judged(of_names(by_name, ["a", "c"])).is_charged_twice
+    one, other = reservations("a", WHOLE), reservations("b", WHOLE)
+    by_name = active_by_name({partner: [*one[partner], *other[partner]] for partner in Partner})
+    assert "charged_twice" in ends_of(of_names(by_name, ["a", "b"]))
+    assert "charged_twice" not in ends_of(of_names(by_name, ["a", "c"]))
 
 
 @given(st.text(st.characters(exclude_characters=BETWEEN), min_size=1), st.uuids())
@@ -189,12 +185,12 @@ def test_times_are_those_of_trips_booked_in_the_outage() -> None:
 
 def test_the_sick_partner_serves_again_with_the_first_hold_that_it_answers() -> None:
     calls = [
-        Call(9.0, "PUT", "201"),
-        Call(10.0, "PUT", "dropped"),
-        Call(10.05, "PUT", "dropped"),
-        Call(20.5, "DELETE", "200"),
-        Call(20.6, "PUT", "503"),
-        Call(21.0, "PUT", "201"),
+        Received(9.0, "PUT", "a", "201"),
+        Received(10.0, "PUT", "a", "dropped"),
+        Received(10.05, "PUT", "a", "dropped"),
+        Received(20.5, "DELETE", "a", "200"),
+        Received(20.6, "PUT", "a", "503"),
+        Received(21.0, "PUT", "a", "201"),
     ]
     found = sick_figures(calls, Outage(10, 20), after_s=5)
     assert (found["calls_while_down"], found["busiest"], found["serves_after_s"]) == (2, 2, 1.0)
@@ -208,64 +204,6 @@ def test_calm_figures_are_of_confirmed_trips() -> None:
     assert found == {"trips": 3, "confirmed": 2, "p50_ms": 100, "p95_ms": 300, "cpu_ms": pytest.approx(400)}
 
 
-def made_up() -> dict[str, Any]:
-    """Results in which nothing came to harm."""
-    unharmed = dict.fromkeys((column.figure for column in tables.OUTCOMES), 0) | {"confirmed": 4}
-    row = {
-        "about": {"load": 1.0},
-        "calm": {"trips": 2, "confirmed": 2, "p50_ms": 100.0, "p95_ms": 200.0, "cpu_ms": 90.0},
-        "outcomes": {"trips": 5, "declined": 1, "waiting": 2} | unharmed,
-        "times": {"no_p50_s": None, "backlog_s": 2.5},
-        "sick": {
-            "calls_while_down": 3,
-            "busiest": 2,
-            "serves_after_s": 1.25,
-            "outage_s": 15.0,
-            "at_s": [-1.0, 2.0],
-        },
-        "calls": 50,
-    }
-    about = {"plan": vars(Plan()), "cores": 2, "machine": "x86_64", "python": "3.11"}
-    return {"about": about, "rows": [{"variant": variant.name} | row for variant in VARIANTS]}
-
-
-def test_the_page_has_a_place_for_every_table_and_keeps_the_rest() -> None:
-    page = (ROOT / "docs" / "mechanisms.md").read_text()
-    found = filled(page, tables.all_tables(made_up()), "buys")
-    assert "| no retries | 4 | 0 | 0 |" in found
-    assert "| all of it | 3 | 2 | 1.2 | 2.5 | – |" in found
-    assert found.startswith(page[: page.index("<!-- buys")])
-
-
-@pytest.mark.parametrize("column", tables.MUST_BE_NONE, ids=lambda column: column.figure)
-def test_harm_is_missed_with_all_mechanisms_at_work_and_expected_without(column: tables.Column) -> None:
-    results = made_up()
-    assert tables.missed(results) == []
-    for row in results["rows"]:
-        harmed = 0 if row["variant"] in tables.WHOLE else 2
-        row[column.group] = row[column.group] | {column.figure: harmed}
-    assert tables.missed(results) == []
-    results["rows"][0][column.group][column.figure] = 2
-    assert tables.missed(results) == [f"all of it: {column.heading}: 2"]
-
-
-def test_a_run_of_some_variants_has_tables_too() -> None:
-    results = made_up()
-    results["rows"] = results["rows"][2:4]
-    assert "no backoff" in tables.all_tables(results)["outcomes"]
-
-
-def test_pictures_are_drawn_from_the_results_alone(tmp_path: Path) -> None:
-    results = made_up()
-    results["rows"][7]["outcomes"] |= {"charged_twice": 2}
-    pictures.draw(tmp_path, results)
-    for name in ("outcomes", "calm"):
-        drawn = (tmp_path / f"mechanisms-{name}.svg").read_text()
-        assert all(variant.title in drawn for variant in VARIANTS)
-    assert "no breaker" in (tmp_path / "mechanisms-outage.svg").read_text()
-
-
 def test_days_are_within_what_can_be_booked() -> None:
-    today = datetime.now(UTC).date()
-    last = max(trip.order["hotel"]["check_out"] for trip in Plan(rough_s=1000).rough_trips(today))
-    assert date.fromisoformat(last) < today + timedelta(days=3 * 365)
+    orders = [TripOrder.model_validate(trip.order) for trip in Plan(rough_s=1000).rough_trips(TODAY)]
+    assert all(day.day < TODAY + timedelta(days=3 * 365) for order in orders for day in order.days())

@@ -11,7 +11,7 @@ from trip.examples import example_order
 from trip.order import TripOrder
 from trip.trip import Booking, Links, StepStatus, Trip, TripStatus, new_trip
 
-MIGRATIONS = Path(__file__).parents[2] / "record" / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "record" / "migrations"
 TENANT = "default"
 AGENCY = "Agency@example.com"
 UNDER_WAY = 2_000

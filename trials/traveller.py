@@ -1,53 +1,20 @@
-"""A traveller's and a lab technician's calls, as tests make them over HTTP."""
+"""A traveller's and a lab technician's calls over HTTP."""
 
-import asyncio
 import json
-import random
 from collections.abc import AsyncGenerator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import aiohttp
 
-from trip.examples import example_order
+from trials.orders import Json, bench_order
+from trials.polling import until
 from trip.trip import FINAL_STATUSES
 
 FINAL = {status.value for status in FINAL_STATUSES}
 SETTLE_TIMEOUT_S = 60.0
 LOOK_EVERY_S = 0.05
-
-Json = dict[str, Any]
-
-
-def some_day() -> date:
-    """A day of its own, almost surely, for a test to book on."""
-    return datetime.now(UTC).date() + timedelta(days=random.randint(30, 1000))
-
-
-def order(day: date | None = None, **changes: Any) -> Json:
-    """The example trip on `day`, changed; a part given as None is left out.
-
-    Its member's points do not run out, however many tests redeem some.
-    """
-    body = example_order(day or some_day())
-    body["traveller"]["member_id"] = "BENCH-MEMBER"
-    return {name: part for name, part in (body | changes).items() if part is not None}
-
-
-BENCH = (
-    ("hotel", "hotel_id", "BENCH-HOTEL"),
-    ("tour", "tour_id", "BENCH-TOUR"),
-    ("flight", "flight_no", "BENCH-FLIGHT"),
-)
-
-
-def bench_order(day: date | None = None, **changes: Any) -> Json:
-    """A trip on stock that never runs out."""
-    body = order(day, **({"points": {"redeem": 50}} | changes))
-    for part, field, name in BENCH:
-        if part in body:
-            body[part][field] = name
-    return body
+WARM_UP_TRIPS = 5
 
 
 class TripEvent(NamedTuple):
@@ -57,13 +24,27 @@ class TripEvent(NamedTuple):
     trip: Json
 
 
+class Received(NamedTuple):
+    """A call that a partner received, `at` in seconds since 1970; its outcome is None while it waits."""
+
+    at: float
+    verb: str
+    key: str
+    outcome: str | None
+
+
+def seconds(moment: str) -> float:
+    """A moment of an answer, in seconds since 1970."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
 class Traveller:
     """Calls to one system's front door, with a token, and to its partners."""
 
     def __init__(
         self, http: aiohttp.ClientSession, api: str, partners: Mapping[str, str], token: str
     ) -> None:
-        self._http = http
+        self.http = http
         self._api = api
         self._partners = partners
         self._authorization = {"Authorization": f"Bearer {token}"}
@@ -73,7 +54,7 @@ class Traveller:
     ) -> tuple[int, Any]:
         """A call to the front door: its status and its JSON."""
         options["headers"] = self._authorization | dict(headers or {})
-        async with self._http.request(method, self._api + path, **options) as answer:
+        async with self.http.request(method, self._api + path, **options) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def book(self, body: Json, wait: int = 0, key: str | None = None) -> Json:
@@ -83,6 +64,11 @@ class Traveller:
         assert status in (200, 202), trip
         return dict(trip)
 
+    async def warm_up(self, trips: int = WARM_UP_TRIPS) -> None:
+        """Book some trips, one after another, for warm connections and caches."""
+        for _ in range(trips):
+            await self.book(bench_order(), wait=30)
+
     async def trip(self, trip_id: str) -> Json:
         """The trip as it stands."""
         status, trip = await self.call("GET", f"/trips/{trip_id}")
@@ -90,9 +76,9 @@ class Traveller:
         return dict(trip)
 
     async def events(self, trip_id: str, after: str | None = None) -> AsyncGenerator[TripEvent, None]:
-        """The trip's events, after the one of an id; ends where the stream does."""
+        """The trip's events, from the one after the id `after`; ends when the stream does."""
         headers = self._authorization | ({} if after is None else {"Last-Event-ID": after})
-        async with self._http.get(f"{self._api}/trips/{trip_id}/events", headers=headers) as answer:
+        async with self.http.get(f"{self._api}/trips/{trip_id}/events", headers=headers) as answer:
             assert answer.status == 200, await answer.text()
             assert answer.content_type == "text/event-stream"
             fields: dict[str, str] = {}
@@ -104,34 +90,36 @@ class Traveller:
                     yield TripEvent(fields["id"], json.loads(fields["data"]))
                     fields = {}
 
-    async def until(self, trip_id: str, *statuses: str) -> Json:
-        """The trip once it has one of the statuses, or a final one where none is named."""
-        async with asyncio.timeout(SETTLE_TIMEOUT_S):
-            while True:
-                trip = await self.trip(trip_id)
-                if trip["status"] in (statuses or FINAL):
-                    return trip
-                await asyncio.sleep(LOOK_EVERY_S)
+    async def until(self, trip_id: str, *statuses: str, within_s: float = SETTLE_TIMEOUT_S) -> Json:
+        """The trip once it has one of the statuses, or a final one if none is named."""
+
+        async def reached() -> Json | None:
+            trip = await self.trip(trip_id)
+            return trip if trip["status"] in (statuses or FINAL) else None
+
+        found = await until(reached, within_s, LOOK_EVERY_S)
+        assert found is not None
+        return found
 
     async def reservation(self, partner: str, key: str) -> Json | None:
         """What the partner knows under the key."""
-        async with self._http.get(f"{self._partners[partner]}/reservations/{key}") as answer:
+        async with self.http.get(f"{self._partners[partner]}/reservations/{key}") as answer:
             return None if answer.status == 404 else dict(await answer.json())
 
     async def read(self, partner: str, path: str) -> Any:
         """A partner's own view."""
-        async with self._http.get(self._partners[partner] + path) as answer:
+        async with self.http.get(self._partners[partner] + path) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
     async def break_partner(self, partner: str, **faults: Any) -> None:
         """Set the partner's faults in the lab."""
-        async with self._http.put(f"{self._partners[partner]}/lab/faults", json=faults) as answer:
+        async with self.http.put(f"{self._partners[partner]}/lab/faults", json=faults) as answer:
             assert answer.status in (200, 204), await answer.text()
 
     async def mend_partner(self, partner: str) -> None:
-        """No more faults."""
-        async with self._http.delete(f"{self._partners[partner]}/lab/faults") as answer:
+        """End the partner's faults."""
+        async with self.http.delete(f"{self._partners[partner]}/lab/faults") as answer:
             assert answer.status in (200, 204), await answer.text()
 
     async def override_breaker(self, partner: str, override: str | None) -> None:
@@ -144,3 +132,10 @@ class Traveller:
         """The calls that the partner received for the key."""
         answer = await self.read(partner, f"/lab/calls?key={key}")
         return list(answer["items"])
+
+    async def received(self, partner: str) -> list[Received]:
+        """Every call that the partner received, oldest first."""
+        page = await self.read(partner, "/lab/calls?limit=100000")
+        return [
+            Received(seconds(one["at"]), one["verb"], one["key"], one["outcome"]) for one in page["items"]
+        ]

@@ -6,40 +6,46 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import NamedTuple
 
 import aiohttp
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError
 
-from trials.bench.contest.calls import Refused, Unanswered
-from trials.bench.contest.contestants import Booked
-
 TRIP_LIMIT_S = 60.0
 MOST_UNDER_WAY = 200
 SEED = 1
-
-BookOne = Callable[[], Awaitable[Booked]]
+WARM_UP_TRIPS = 20
+WARM_UP_IN_FLIGHT = 5
 
 _FAILURES = (
     aiohttp.ClientError,
     OSError,
     TimeoutError,
-    RuntimeError,
+    AssertionError,
     RPCError,
     WorkflowFailureError,
-    Refused,
-    Unanswered,
 )
+
+
+class Booked(NamedTuple):
+    """A trip's id, which is every partner's idempotency key, and how it ended."""
+
+    trip_id: str
+    status: str
+
+
+BookOne = Callable[[], Awaitable[Booked]]
 
 
 @dataclass
 class Load:
-    """What came of it: latencies in seconds of the trips that ended as they had to, and when each ended.
+    """Latencies of the trips that ended as they had to, and when each ended, by the monotonic clock.
 
-    `wrong` says what was the matter with the others, those among them that took longer than `limit_s`.
+    `wrong` names the others, also those that took longer than `limit_s`.
     """
 
-    ends_as: str
+    ends_as: str = "confirmed"
     trips: list[str] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
     ended_at: list[float] = field(default_factory=list)
@@ -62,6 +68,13 @@ class Load:
         self.latencies_s.append(now - since)
         self.ended_at.append(now)
 
+    def since(self, moment: float) -> list[float]:
+        """Latencies of the trips that began since then, or of all if none did. Raises RuntimeError."""
+        if not self.trips:
+            raise RuntimeError(f"no trip ended {self.ends_as}: {self.wrong[:3]}")
+        timed = zip(self.latencies_s, self.ended_at, strict=True)
+        return [latency for latency, ended in timed if ended - latency >= moment] or self.latencies_s
+
 
 async def closed(book: BookOne, load: Load, in_flight: int, seconds: float) -> None:
     """Keep `in_flight` trips under way for `seconds`, then wait for the last of them."""
@@ -77,21 +90,19 @@ async def closed(book: BookOne, load: Load, in_flight: int, seconds: float) -> N
 
 
 def throughput(load: Load, in_flight: int, since: float) -> float:
-    """Trips a second of a closed loop, by Little's law: what is under way is the rate times the mean latency.
+    """Trips a second of a closed loop, by Little's law: trips in flight, divided by the mean latency.
 
-    Unlike a count of what ends between two moments it does not depend on where in a trip these fall. Trips
-    that began before `since` are left out where there are others, and those that went wrong do not count.
+    Unlike a count of trips that end between two moments, it does not depend on when in a trip these moments
+    are. Trips that went wrong do not count.
     """
-    timed = zip(load.latencies_s, load.ended_at, strict=True)
-    latencies_s = [latency for latency, ended in timed if ended - latency >= since] or load.latencies_s
     right = len(load.trips) / (len(load.trips) + len(load.wrong))
-    return right * in_flight / fmean(latencies_s)
+    return right * in_flight / fmean(load.since(since))
 
 
 async def at_rate(book: BookOne, load: Load, per_s: float, seconds: float) -> None:
-    """Trips that come by chance, `per_s` a second on average, the same moments every time.
+    """Trips that come by chance (a Poisson process), `per_s` a second, at the same moments every time.
 
-    A latency counts from the moment at which its trip came, also where MOST_UNDER_WAY others let it wait.
+    A latency counts from the moment at which the trip came, also if it has to wait for its turn.
     """
     rng = random.Random(SEED)
     room = asyncio.Semaphore(MOST_UNDER_WAY)

@@ -1,36 +1,41 @@
 """CPU seconds, by process and by whose work it was."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import psutil
 
-from trip.partner import Partner
+from partners.catalogue import PARTNERS as CATALOGUE
+from trials.load import Load
+from trials.statistics import Figures
+from trials.world import World
 
 WORKER, API, TEMPORAL, POSTGRES = "worker", "api", "temporal", "postgres"
 PARTNERS, ENGINES, DRIVER, OTHERS = "partners", "engines", "driver", "others"
 GROUPS = (TEMPORAL, WORKER, API, POSTGRES, PARTNERS, ENGINES, DRIVER, OTHERS)
 
-_GROUP_OF = {
+SAGA = (TEMPORAL, "worker-", API)
+"""The beginnings of the names of this project's own processes."""
+
+_GROUP_OF: dict[str, str] = {
+    **{partner.engine: ENGINES for partner in CATALOGUE},
+    **{partner.name: PARTNERS for partner in CATALOGUE},
     "postgres": POSTGRES,
-    "mongo": ENGINES,
-    "redis": ENGINES,
-    "falkordb": ENGINES,
-    **{partner.value: PARTNERS for partner in Partner},
 }
-_PARTNER_ROLES = ("tour", "payment")
+_PARTNER_ROLES = tuple(partner.name for partner in CATALOGUE if partner.engine == "postgres")
 
 Used = dict[tuple[str, int], float]
 """CPU seconds by group and process id."""
 
 
 def used(run_dir: Path, own: tuple[str, ...]) -> Used:
-    """What each process of the system has used so far, and this one.
+    """What each process of the system, and this one, has used so far.
 
-    `own` are the beginnings of the names of the contestant's processes: `worker`, but for Temporal and the
-    front door. Those of the contestants whose turn it is not are `others`. A PostgreSQL server process of a
-    partner's role counts as that partner's engine. Reads files of the system, and so blocks.
+    `own` are the beginnings of the names of the processes that are measured. They count as `worker`, except
+    Temporal and the front door; those of other contestants count as `others`. A PostgreSQL process that
+    serves a partner's role counts as that partner's engine. Blocks: it reads files.
     """
     found: Used = {(DRIVER, os.getpid()): _seconds(psutil.Process())}
     for pid_file in run_dir.glob("*.pid"):
@@ -49,6 +54,18 @@ def between(before: Used, after: Used) -> dict[str, float]:
     for (group, pid), seconds in after.items():
         spent[group] += seconds - before.get((group, pid), 0.0)
     return spent
+
+
+async def metered(world: World, own: tuple[str, ...], load: Load, work: Awaitable[None]) -> Figures:
+    """The CPU that `work`, which fills `load`, cost a trip, in milliseconds by group."""
+    before = await asyncio.to_thread(used, world.run_dir, own)
+    await work
+    after = await asyncio.to_thread(used, world.run_dir, own)
+    per_trip = 1000 / max(1, len(load.trips))
+    figures = {f"cpu_ms_{group}": per_trip * seconds for group, seconds in between(before, after).items()}
+    figures["cpu_ms_engine"] = sum(figures[f"cpu_ms_{group}"] for group in (TEMPORAL, WORKER, API))
+    figures["cpu_ms_own"] = figures["cpu_ms_engine"] + figures[f"cpu_ms_{POSTGRES}"]
+    return figures
 
 
 def _group(name: str, own: tuple[str, ...]) -> str:
