@@ -39,16 +39,19 @@ def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[
 
 @contextlib.contextmanager
 def running_system(
-    data_dir: Path, extra: Mapping[str, str], ports: Ports | None = None
+    data_dir: Path, extra: Mapping[str, str], ports: Ports | None = None, root: Path = ROOT
 ) -> Iterator[RunningSystem]:
-    """A system of its own, with `extra` in its environment; stopped as a user stops it."""
+    """A system of its own from the project at `root`, with `extra` in its environment.
+
+    It is stopped as a user stops it.
+    """
     ports = ports or free_ports()
     log = data_dir / "system.log"
     data_dir.mkdir(parents=True, exist_ok=True)
     with log.open("a") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "stack"],
-            cwd=ROOT,
+            cwd=root,
             env=environment(ports, data_dir, extra),
             stdout=subprocess.PIPE,
             stderr=errors,
