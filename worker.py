@@ -25,6 +25,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.audit import Auditor
 from activities.breakers import BreakerChecks, HealthProbes
+from activities.fence import FenceMarks
 from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
@@ -106,6 +107,7 @@ async def run(config: Settings) -> None:
             activities=[
                 *PartnerCalls(config, session, shared).activities(),
                 *BreakerChecks(shared).activities(),
+                *FenceMarks(pool).activities(),
                 *HealthProbes(config, session, pool).activities(),
                 *TripRecord(pool).activities(),
                 *Auditor(config).activities(),

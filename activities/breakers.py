@@ -11,11 +11,13 @@ from activities.shared import Shared
 from config.settings import Settings
 from guard.guard import Reason
 from guard.store import Store
-from record import sending
+from record import fence
 from record.pool import Pool
 from trip.attempts import AttemptOutcome
-from trip.partner import BreakerCheck, BreakerFinding, Partner, Sending, Verb
-from trip.trip import Barring
+from trip.calls import BreakerCheck, BreakerFinding
+from trip.fence import Barring, Ending, Standing
+from trip.partner import Partner, Verb
+from trip.trip import Failure, TripStatus
 
 HEALTH_TIMEOUT_S = 3.0
 
@@ -31,8 +33,8 @@ class BreakerChecks:
         self._journal = shared.journal
 
     def activities(self) -> list[Callable[..., Any]]:
-        """Both activities."""
-        return [self.check_breaker, self.bar_sending]
+        """The one activity."""
+        return [self.check_breaker]
 
     @activity.defn
     async def check_breaker(self, check: BreakerCheck) -> BreakerFinding:
@@ -51,25 +53,25 @@ class BreakerChecks:
             return self._kept_out(partner)
         raise self._journal.noted(Verb.RESERVE, partner, puts_off(refusal, attempts=0))
 
-    @activity.defn
-    async def bar_sending(self, trip_id: str) -> Barring:
-        """How far the trip had come in sending; it goes no further, unless its capture is decided."""
-        return await sending.bar(self._pool, trip_id)
-
     async def _check_at_once(self, check: BreakerCheck) -> BreakerFinding:
         self._guard.count_new(check.partners)
         refusal = self._guard.look(check.partners)
         if refusal is None:
-            return BreakerFinding(open_at=None, sending=await sending.begin(self._pool, check.trip_id))
+            return BreakerFinding(open_at=None, standing=await fence.begin(self._pool, check.trip_id))
         partner = Partner(refusal.partner)
         if check.wait:
             return BreakerFinding(open_at=partner)
-        return self._kept_out(partner, (await sending.bar(self._pool, check.trip_id)).sending)
+        return self._kept_out(partner, await fence.bar(self._pool, _ends_at(check.trip_id, partner)))
 
-    def _kept_out(self, partner: Partner, barred: Sending | None = None) -> BreakerFinding:
+    def _kept_out(self, partner: Partner, standing: Standing | None = None) -> BreakerFinding:
         """The finding that ends the trip: no further attempt follows."""
         self._journal.noted(Verb.RESERVE, partner, gives_up(_OPEN, AttemptOutcome.KEPT_OUT))
-        return BreakerFinding(open_at=partner, sending=barred)
+        return BreakerFinding(open_at=partner, standing=standing)
+
+
+def _ends_at(trip_id: str, partner: Partner) -> Barring:
+    failure = Failure(step=partner, code=_OPEN.code, message=_OPEN.message)
+    return Barring(trip_id=trip_id, ending=Ending(status=TripStatus.FAILED, failure=failure))
 
 
 class HealthProbes:

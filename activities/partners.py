@@ -25,7 +25,7 @@ from activities.shared import Shared
 from config.settings import Settings
 from guard.guard import SHORTEST_WAIT_S, Call, Leave, Reason, Refusal
 from guard.policy import Outcome
-from record import sending
+from record import fence
 from record.pool import RecordAway
 from trip.attempts import AttemptOutcome
 from trip.calls import CaptureDecision, PartnerCall
@@ -108,13 +108,15 @@ class PartnerCalls:
             raise not_locally(unavailable("the partner is too slow for a local activity", made))
 
     async def _decide(self, decision: CaptureDecision) -> None:
-        """Have the record say that the trip is captured. Where it is away, the workflow's history has to."""
+        """Write to the trip's row that it is captured. If the record is away, the history has to say so."""
         try:
             async with asyncio.timeout(_DECIDING_S):
-                if await sending.decide_capture(self._pool, decision):
+                if await fence.capture(self._pool, decision):
                     return
         except (RecordAway, TimeoutError, LookupError) as error:
-            raise not_locally(unavailable("the record is away", attempts=0)) from error
+            if activity.info().is_local:
+                raise not_locally(unavailable("the record is away", attempts=0)) from error
+            return
         undone = CallError(code=UNDONE, message="another run undoes the trip", attempts=0, final=True)
         raise gives_up(undone, AttemptOutcome.KEPT_OUT)
 

@@ -21,6 +21,6 @@ class TripRecord:
         return [self.save_trip]
 
     @activity.defn
-    async def save_trip(self, trip: Trip, version: int) -> None:
-        """Write the trip; an older version than the one written does nothing."""
-        await trips.save(self._pool, trip, version)
+    async def save_trip(self, trip: Trip, version: int) -> int | None:
+        """Write the trip. Returns None, or the version kept if that is not an older one."""
+        return await trips.save(self._pool, trip, version)

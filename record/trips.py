@@ -18,7 +18,7 @@ CHANGES = "trips"
 OLDEST: Position = (datetime.fromtimestamp(0, UTC), "")
 """The position before every trip, in the order of acceptance."""
 
-_FINAL = [status.value for status in FINAL_STATUSES]
+FINAL = [status.value for status in FINAL_STATUSES]
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,22 @@ async def known_key(pool: Pool, accepted: Accepted) -> KnownKey | None:
     return KnownKey(row["trip"], row["body_hash"]) if row else None
 
 
-async def save(pool: Pool, trip: Trip, version: int, *, captures: bool = False) -> bool:
-    """Write the trip as the workflow knows it, and the event of this change; whether it was written.
+async def save(pool: Pool, trip: Trip, version: int) -> int | None:
+    """Write the trip as its workflow knows it, and the event of this change.
 
-    One that is older, or after a final one, does nothing. With `captures` the mark that the capture is
-    decided is written with it, and nothing where that was barred.
+    Returns None, or the greatest version kept if that is not an older one: another run wrote it. A final
+    status is written whatever its version is, and nothing is written after one.
     """
     async with connected(pool) as connection:
         done = await connection.execute(
             """
             with saved as (
-                update trips set trip = $2, status = $3, version = $4, updated_at = $5,
-                                 started_at = coalesce(started_at, $5),
-                                 sending = case when $8 then 'captures' else sending end
-                where trip_id = $1 and version < $4 and status <> all($6::text[])
-                    and (sending in ('begun', 'captures') or not $8)
-                returning trip_id),
+                update trips set trip = $2, status = $3, version = greatest(version + 1, $4), updated_at = $5,
+                                 started_at = coalesce(started_at, $5)
+                where trip_id = $1 and status <> all($6::text[]) and (version < $4 or $3 = any($6::text[]))
+                returning trip_id, version),
             logged as (
-                insert into trip_events (trip_id, version, trip) select trip_id, $4, $2 from saved)
+                insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from saved)
             select pg_notify($7, trip_id) from saved
             """,
             trip.trip_id,
@@ -116,11 +114,15 @@ async def save(pool: Pool, trip: Trip, version: int, *, captures: bool = False) 
             trip.status.value,
             version,
             trip.updated_at,
-            _FINAL,
+            FINAL,
             CHANGES,
-            captures,
         )
-    return done != "SELECT 0"
+        if done != "SELECT 0":
+            return None
+        kept: int | None = await connection.fetchval(
+            "select version from trips where trip_id = $1 and status <> all($2::text[])", trip.trip_id, FINAL
+        )
+    return kept
 
 
 async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
@@ -181,6 +183,6 @@ async def count_by_status(pool: Pool) -> dict[str, int]:
     async with connected(pool) as connection:
         rows = await connection.fetch(
             "select status, count(*) as trips from trips where status <> all($1::text[]) group by status",
-            _FINAL,
+            FINAL,
         )
     return {row["status"]: row["trips"] for row in rows}

@@ -1,24 +1,24 @@
-"""What a call activity is given."""
+"""What the activities of a trip are given, and what they find."""
 
 from pydantic import BaseModel
 
-from trip.partner import Patience
+from trip.fence import Standing
+from trip.partner import Partner, Patience
 from trip.trip import Trip
 
 
 class CaptureDecision(BaseModel):
-    """What the record is to say before a capture is sent: the trip, held in full, as of a version."""
+    """What the row is to say before a capture is sent: the trip, held in full, as of a version."""
 
     trip: Trip
     version: int
 
 
 class PartnerCall(BaseModel):
-    """`key` is the trip's id, so that every attempt is safe to repeat.
+    """One call. `key` is the trip's id, so that every attempt is safe to repeat.
 
-    `made` is how many attempts a local activity has made before. `past_breaker` lets the first attempt
-    through an open breaker, by an operator's word. With `decision` the call is a capture that no workflow's
-    history decides.
+    `made` counts the attempts that a local activity has made before. `past_breaker` lets the first attempt
+    through an open breaker, by an operator's word. `decision` is given with a capture.
     """
 
     key: str
@@ -27,3 +27,18 @@ class PartnerCall(BaseModel):
     made: int = 0
     past_breaker: bool = False
     decision: CaptureDecision | None = None
+
+
+class BreakerCheck(BaseModel):
+    """Are calls to these partners let in? With `wait` the answer comes once they are."""
+
+    trip_id: str
+    partners: list[Partner]
+    wait: bool
+
+
+class BreakerFinding(BaseModel):
+    """A partner whose breaker keeps calls out, if any. `standing` is None if the row was not asked."""
+
+    open_at: Partner | None
+    standing: Standing | None = None

@@ -99,41 +99,10 @@ class CallError(BaseModel):
     retry_in_s: float = 0
 
 
-class BreakerCheck(BaseModel):
-    """What `check_breaker` is asked: are calls to these let in? With `wait` it answers once they are."""
-
-    trip_id: str
-    partners: list[Partner]
-    wait: bool
-
-
-class Sending(StrEnum):
-    """What a trip's record says of its sending, which begins once and never begins where it was barred."""
-
-    BEGINS = "begins"
-    HAD_BEGUN = "had_begun"
-    BARRED = "barred"
-    """Nothing was sent, nor will be."""
-    UNDONE = "undone"
-    """Calls were sent, and nothing more will be but releases."""
-    CAPTURES = "captures"
-    """The capture is decided: the trip is seen through."""
-
-
-class BreakerFinding(BaseModel):
-    """The first partner whose breaker keeps calls out, if any does, and what the record says of sending.
-
-    `sending` is None where the record was not asked.
-    """
-
-    open_at: Partner | None
-    sending: Sending | None = None
-
-
 PARTNER_UNAVAILABLE = "partner_unavailable"
 DEADLINE_EXCEEDED = "deadline_exceeded"
 UNDONE = "undone"
-"""What a capture ends with that may not be sent, since another run of its workflow task undoes the trip."""
+"""A capture that may not be sent, since another run undoes the trip."""
 
 FINAL_CODES: dict[Verb, frozenset[str]] = {
     Verb.RESERVE: frozenset({"sold_out", "not_found", "declined", "insufficient_points", "closed"}),

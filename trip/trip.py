@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from trip.order import TripOrder
-from trip.partner import Partner, Sending
+from trip.partner import Partner
 
 
 class TripStatus(StrEnum):
@@ -129,13 +129,6 @@ class Trip(BaseModel):
             if step.name is partner:
                 return step
         raise KeyError(partner)
-
-
-class Barring(BaseModel):
-    """How far a trip had come that is to send nothing more: `trip` where its capture is decided."""
-
-    sending: Sending
-    trip: Trip | None = None
 
 
 class Booking(BaseModel):

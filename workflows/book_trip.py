@@ -7,18 +7,20 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.calls import AlreadySettled
+from workflows.fence import OVERTAKEN, Fence
 from workflows.progress import Progress
-from workflows.saga import Ending, Saga, StepFailed
+from workflows.saga import Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end
 
 with workflow.unsafe.imports_passed_through():
+    from trip.fence import Ending
     from trip.partner import DEADLINE_EXCEEDED
     from trip.trip import Booking, Failure, OperatorOrder, StepStatus, Trip, TripStatus
 
 ALREADY_FINAL = "already_final"
 NOT_STUCK = "not_stuck"
 
-CANCELLED = Ending(TripStatus.CANCELLED)
+CANCELLED = Ending(status=TripStatus.CANCELLED)
 
 
 @workflow.defn
@@ -29,7 +31,8 @@ class BookTrip:
     def __init__(self, booking: Booking) -> None:
         self._deadline = booking.accepted_at + timedelta(seconds=booking.order.deadline_s)
         self._progress = Progress(booking)
-        self._saga = Saga(booking.trip_id, booking.order, self._progress)
+        self._fence = Fence(booking.trip_id, booking.order, self._progress)
+        self._saga = Saga(booking.trip_id, booking.order, self._progress, self._fence)
         self._cancel_asked = False
         self._capture_decided = False
         self._is_settled = False
@@ -38,13 +41,7 @@ class BookTrip:
     async def run(self, booking: Booking) -> Trip:  # noqa: ARG002 - read by __init__
         saving = asyncio.create_task(self._progress.keep_saved())
         ending = await self._hold()
-        if ending is not None and await to_the_end(self._saga.is_captured()):
-            self._capture_decided, ending = True, None
-        self._is_settled = True
-        if ending is None:
-            ending = await self._confirm()
-        if ending is not None:
-            await to_the_end(self._saga.compensate(ending))
+        await to_the_end(self._end(ending))
         await to_the_end(_finished(saving))
         return self._progress.trip
 
@@ -90,11 +87,26 @@ class BookTrip:
         self._capture_decided = ending is None
         return ending
 
+    async def _end(self, ending: Ending | None) -> None:
+        """Undo the trip, or see it through if its capture is decided."""
+        undo = None if ending is None else await self._fence.undo(ending)
+        while undo is None:
+            self._capture_decided = self._is_settled = True
+            if (ending := await self._confirm()) is None:
+                return
+            undo = await self._fence.undo(ending, after_capture=ending is not OVERTAKEN)
+        self._is_settled = True
+        await self._saga.compensate(*undo)
+
     async def _confirm(self) -> Ending | None:
+        """None if every step is confirmed, or why the trip is to be undone all the same."""
         try:
-            return await to_the_end(self._saga.confirm_all())
-        except AlreadySettled as settled:
-            return self._ending_of(settled)
+            await self._saga.confirm_all()
+        except StepFailed as failed:
+            return Ending(status=TripStatus.FAILED, failure=failed.failure)
+        except AlreadySettled:
+            return OVERTAKEN
+        return None
 
     async def _stopped_before(self, holding: asyncio.Task[None]) -> Ending | None:
         def is_stopped() -> bool:
@@ -114,9 +126,9 @@ class BookTrip:
 
     def _ending_of(self, error: BaseException) -> Ending:
         if isinstance(error, StepFailed):
-            return Ending(TripStatus.FAILED, error.failure)
-        if isinstance(error, AlreadySettled):  # by a cancel or at the deadline: nothing else bars it
-            return self._too_late() if workflow.now() >= self._deadline else CANCELLED
+            return Ending(status=TripStatus.FAILED, failure=error.failure)
+        if isinstance(error, AlreadySettled):
+            return OVERTAKEN
         raise error
 
     def _too_late(self) -> Ending:
@@ -128,7 +140,7 @@ class BookTrip:
             code=DEADLINE_EXCEEDED,
             message="the trip was not held in full before its deadline",
         )
-        return Ending(TripStatus.FAILED, failure)
+        return Ending(status=TripStatus.FAILED, failure=failure)
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

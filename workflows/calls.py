@@ -7,7 +7,6 @@ shown as pending. Which call is which is said here and nowhere else.
 
 import asyncio
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
@@ -17,20 +16,19 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 with workflow.unsafe.imports_passed_through():
     from config.settings import settings
-    from trip.calls import PartnerCall
+    from trip.calls import BreakerCheck, BreakerFinding, PartnerCall
+    from trip.fence import Barring, Standing
     from trip.partner import (
         PARTNER_UNAVAILABLE,
         UNDONE,
-        BreakerCheck,
-        BreakerFinding,
         CallError,
         Partner,
         PartnerAnswer,
         Patience,
         Verb,
         activity_name,
+        declared,
     )
-    from trip.trip import Barring
 
 T = TypeVar("T")
 
@@ -44,36 +42,16 @@ _UNLIMITED = 0
 ONCE = RetryPolicy(maximum_attempts=1)
 
 
-@dataclass(frozen=True)
-class CallPolicy:
-    """`attempt_s` limits one attempt of an ordinary activity.
-
-    `first_retry_s` and `longest_retry_s` bound the server's own delays: the activity names each delay itself
-    and counts its attempts, and the server's serve where it could not, as when its worker was lost.
-    """
-
-    attempt_s: float
-    first_retry_s: float = settings().retry_base_s
-    longest_retry_s: float = max(settings().retry_cap_s, settings().retry_base_s)
-
-
-CALLS: dict[str, CallPolicy] = {
-    "reserve_hotel": CallPolicy(attempt_s=5),
-    "reserve_tour": CallPolicy(attempt_s=5),
-    "reserve_flight": CallPolicy(attempt_s=5),
-    "reserve_points": CallPolicy(attempt_s=5),
-    "reserve_payment": CallPolicy(attempt_s=10),
-    "confirm_payment": CallPolicy(attempt_s=10),
-    "confirm_hotel": CallPolicy(attempt_s=5),
-    "confirm_tour": CallPolicy(attempt_s=5),
-    "confirm_flight": CallPolicy(attempt_s=5),
-    "confirm_points": CallPolicy(attempt_s=5),
-    "release_hotel": CallPolicy(attempt_s=5),
-    "release_tour": CallPolicy(attempt_s=5),
-    "release_flight": CallPolicy(attempt_s=5),
-    "release_points": CallPolicy(attempt_s=5),
-    "release_payment": CallPolicy(attempt_s=10),
-}
+_FIRST_RETRY = timedelta(seconds=settings().retry_base_s)
+_LONGEST_RETRY = timedelta(seconds=max(settings().retry_cap_s, settings().retry_base_s))
+_RETRIES = RetryPolicy(
+    initial_interval=_FIRST_RETRY,
+    backoff_coefficient=2.0,
+    maximum_interval=_LONGEST_RETRY,
+    maximum_attempts=_UNLIMITED,
+)
+"""The activity names each delay itself and counts its attempts. The server's own delays serve if the activity
+could not say any, as when its worker was lost."""
 
 
 class CallFailed(Exception):
@@ -85,7 +63,7 @@ class CallFailed(Exception):
 
 
 class AlreadySettled(Exception):
-    """Another run of the same workflow task has settled that the trip is undone, or that it is captured."""
+    """Another run has settled that the trip is undone, or that it is captured."""
 
 
 class _ToBeRetried(Exception):
@@ -105,23 +83,22 @@ async def carry_out(
 ) -> PartnerAnswer:
     """Make one call of the trip, retried as its patience says.
 
-    `locally` is entered while a local activity is at it, which is soon over; with None there is none, and the
-    call is in the history before anything is sent, which decides a capture.
-    Raises CallFailed, AlreadySettled where the record bars a capture, and CancelledError where the awaiting
-    task was cancelled.
+    If `locally` is given, the call is first tried as a local activity inside this context. If it is None, the
+    call is scheduled at once, so the history holds it before anything is sent.
+    Raises CallFailed, AlreadySettled if another run undoes the trip that is to be captured, and
+    CancelledError if the awaiting task was cancelled.
     """
     name = activity_name(verb, partner)
-    policy = CALLS[name]
     if locally and call.patience is not Patience.ENDLESS and not call.past_breaker:
         try:
             with locally:
                 return await _local(name, call, summary)
         except _ToBeRetried as missed:
-            call = call.model_copy(update={"made": missed.error.attempts, "decision": None})
+            call = call.model_copy(update={"made": missed.error.attempts})
             delay_s = missed.error.retry_in_s
         if delay_s:
             await workflow.sleep(timedelta(seconds=delay_s), summary=f"{name} again")
-    return await _ordinary(name, policy, call, summary)
+    return await _ordinary(name, partner, call, summary)
 
 
 async def _local(name: str, call: PartnerCall, summary: str) -> PartnerAnswer:
@@ -137,27 +114,26 @@ async def _local(name: str, call: PartnerCall, summary: str) -> PartnerAnswer:
         )
     except FailureError as error:
         _raise_if_cancelled(error)
-        if _is_given_up(error):
-            reason = _reason(error, call)
-            raise AlreadySettled if reason.code == UNDONE else CallFailed(reason) from error
+        if _is_final(error):
+            raise _given_up(error, call) from error
         raise _ToBeRetried(_reason(error, call)) from error
     return answer
 
 
-async def _ordinary(name: str, policy: CallPolicy, call: PartnerCall, summary: str) -> PartnerAnswer:
+async def _ordinary(name: str, partner: Partner, call: PartnerCall, summary: str) -> PartnerAnswer:
     try:
         answer: PartnerAnswer = await workflow.execute_activity(
             name,
             call,
             result_type=PartnerAnswer,
             summary=summary,
-            start_to_close_timeout=timedelta(seconds=policy.attempt_s),
-            retry_policy=_retry_policy(policy),
+            start_to_close_timeout=timedelta(seconds=declared(partner).attempt_s),
+            retry_policy=_RETRIES,
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
         )
     except FailureError as error:
         _raise_if_cancelled(error)
-        raise CallFailed(_reason(error, call)) from error
+        raise _given_up(error, call) from error
     return answer
 
 
@@ -175,7 +151,7 @@ async def check_breaker(check: BreakerCheck, summary: str) -> BreakerFinding:
             result_type=BreakerFinding,
             summary=summary,
             start_to_close_timeout=timedelta(seconds=_CHECK_S),
-            retry_policy=_retry_policy(CallPolicy(_CHECK_S)),
+            retry_policy=_RETRIES,
         )
     except FailureError as error:
         _raise_if_cancelled(error)
@@ -183,21 +159,18 @@ async def check_breaker(check: BreakerCheck, summary: str) -> BreakerFinding:
     return finding
 
 
-async def bar_sending_at_once(trip_id: str) -> Barring | None:
-    """See to it that no run sends more for the trip, and what any did; None where the record is away."""
-    return await _by_the_record(BAR_SENDING, trip_id, Barring)
-
-
-async def bar_sending(trip_id: str) -> Barring:
-    """As `bar_sending_at_once`, once the record is there, and with what led to it in the history."""
-    barring: Barring = await workflow.execute_activity(
-        BAR_SENDING,
-        trip_id,
-        result_type=Barring,
-        start_to_close_timeout=timedelta(seconds=_CHECK_S),
-        retry_policy=_retry_policy(CallPolicy(_CHECK_S)),
-    )
-    return barring
+async def bar_sending(barring: Barring) -> Standing:
+    """Ask the trip's row for leave to undo the trip, however long the record is away."""
+    found = await _by_the_record(BAR_SENDING, barring, Standing)
+    if found is None:
+        found = await workflow.execute_activity(
+            BAR_SENDING,
+            barring,
+            result_type=Standing,
+            start_to_close_timeout=timedelta(seconds=_CHECK_S),
+            retry_policy=_RETRIES,
+        )
+    return found
 
 
 async def _by_the_record(name: str, given: object, answer: type[T], summary: str | None = None) -> T | None:
@@ -217,15 +190,6 @@ async def _by_the_record(name: str, given: object, answer: type[T], summary: str
     return found
 
 
-def _retry_policy(policy: CallPolicy) -> RetryPolicy:
-    return RetryPolicy(
-        initial_interval=timedelta(seconds=policy.first_retry_s),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=policy.longest_retry_s),
-        maximum_attempts=_UNLIMITED,
-    )
-
-
 def _raise_if_cancelled(error: FailureError) -> None:
     if is_cancelled_exception(error):
         raise asyncio.CancelledError from error
@@ -235,9 +199,14 @@ def _cause(error: FailureError) -> BaseException | None:
     return error.cause if isinstance(error, ActivityError) else error
 
 
-def _is_given_up(error: FailureError) -> bool:
+def _is_final(error: FailureError) -> bool:
     cause = _cause(error)
     return isinstance(cause, ApplicationError) and cause.non_retryable
+
+
+def _given_up(error: FailureError, call: PartnerCall) -> Exception:
+    reason = _reason(error, call)
+    return AlreadySettled() if reason.code == UNDONE else CallFailed(reason)
 
 
 def _reason(error: FailureError, call: PartnerCall) -> CallError:

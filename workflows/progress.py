@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from workflows.saving import save_durably, save_trip
+from workflows.saving import save_trip
 
 with workflow.unsafe.imports_passed_through():
     from trip.calls import CaptureDecision
@@ -40,10 +40,9 @@ class Progress:
         self._phase = TripStatus.BOOKING
         self._stuck: list[Partner] = []
         self._unsaved = False
-        self._saves = 0
+        self._version = 0
         self._soon_more = 0
         self._searchable = False
-        self._is_captured = False
 
     def step(self, partner: Partner) -> Step:
         """The step of `partner`, to read; changes go through `update_step`."""
@@ -103,12 +102,19 @@ class Progress:
 
     async def keep_saved(self) -> None:
         """Write the record, its latest state each time, until a final one is written."""
-        status = self.trip.status
-        while status not in FINAL_STATUSES:
+        locally = True
+        while True:
             await self._to_be_saved()
             self._unsaved = False
-            status = self.trip.status
-            await save_trip(self.trip, self._next_version())
+            status, version = self.trip.status, self._next_version()
+            kept = await save_trip(self.trip, version, locally=locally)
+            # A run that was lost may go on for a while, and writes by local activities alone.
+            locally = kept is None
+            if kept is not None:
+                self.go_on_from(kept)
+                self._unsaved = True
+            elif status in FINAL_STATUSES:
+                return
 
     async def _to_be_saved(self) -> None:
         def is_due() -> bool:
@@ -134,28 +140,22 @@ class Progress:
         """Whether a local activity is at it."""
         return self._soon_more > 0
 
-    async def save_durably(self) -> None:
-        """Have all decisions until here outlive this workflow task, and the record written if it can be."""
-        self._unsaved = False
-        if not await save_durably(self.trip, self._next_version()):
-            self._unsaved = True
-
-    def decide_capture(self) -> CaptureDecision:
-        """The trip is captured: what the record is to say of it before that is sent."""
-        self._is_captured = True
+    def capture_decision(self) -> CaptureDecision:
+        """The trip as it is captured, as of a version of its own."""
         return CaptureDecision(trip=self.trip, version=self._next_version())
 
-    def adopt(self, trip: Trip) -> None:
-        """Go on from what another run of the same workflow task had reached, which was captured."""
-        self.trip, self._is_captured = trip, True
-        self._touch()
+    def go_on_from(self, version: int) -> None:
+        """The record has this version: what is written from now on is newer."""
+        self._version = max(self._version, version)
+
+    def take_over(self, trip: Trip) -> None:
+        """Go on from what another run of the trip has reached."""
+        self.trip = trip
+        self.enter(trip.status if trip.status in FINAL_STATUSES else TripStatus.BOOKING)
 
     def _next_version(self) -> int:
-        # A workflow task that runs again may go another way: what it writes must still count as newer,
-        # and the history is longer then. But nothing is newer than a capture that it does not know of.
-        self._saves += 1
-        length = workflow.info().get_current_history_length()
-        return (self._is_captured << 50) + (length << 20) + self._saves
+        self._version += 1
+        return self._version
 
     def _show_status(self, partner: Partner | None = None) -> None:
         """To the record, and what is not as usual to Temporal's search too."""

@@ -10,8 +10,7 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.console import Console
 from tests.conftest import RunningSystem
-from trials.orders import order
-from trials.traveller import Traveller
+from tests.traveller import Traveller, order
 
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
 VIEWS = ("Trips", "Needs attention", "Breakers", "Lab", "Book a trip")

@@ -2,8 +2,7 @@
 
 from tests.system.test_supervision import eventually
 from tests.system.test_trips import held_anywhere, steps
-from trials.orders import Json, order
-from trials.traveller import Traveller
+from tests.traveller import Json, Traveller, order
 
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
 

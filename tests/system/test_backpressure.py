@@ -14,8 +14,7 @@ from tests.system.freezing import frozen, kill
 from tests.system.test_idempotency import booked_for, keyed, own_order
 from tests.system.test_outages import answering, starts
 from tests.system.test_supervision import eventually
-from trials.orders import Json
-from trials.traveller import Traveller
+from tests.traveller import Json, Traveller
 
 BACKLOG = 30
 WAITS = 2

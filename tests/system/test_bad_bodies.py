@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from trials.orders import Json, order, some_day
-from trials.traveller import Traveller
+from tests.traveller import Json, Traveller, order, some_day
 
 DAY = some_day()
 LATE = str(DAY + timedelta(days=2000))

@@ -13,8 +13,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import ROOT, SHARED, RunningSystem, running_system
-from trials.orders import Json
-from trials.traveller import Traveller
+from tests.traveller import Json, Traveller
 
 CASES = 25
 SEED = 1

@@ -16,8 +16,7 @@ import pytest
 from stack.ports import free_port, is_taken
 from stack.system import free_ports
 from tests.conftest import ROOT, RunningSystem, environment, running_system
-from trials.orders import order
-from trials.traveller import Traveller
+from tests.traveller import Traveller, order
 
 pytestmark = pytest.mark.server
 

@@ -9,8 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import RunningSystem
-from trials.orders import Json, order, some_day
-from trials.traveller import FINAL, Traveller
+from tests.traveller import FINAL, Json, Traveller, order, some_day
 
 
 def steps(trip: Json) -> dict[str, Json]:

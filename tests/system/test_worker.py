@@ -6,8 +6,7 @@ import signal
 
 from tests.conftest import RunningSystem
 from tests.system.test_supervision import eventually
-from trials.orders import order
-from trials.traveller import Traveller
+from tests.traveller import Traveller, order
 
 
 async def test_a_drained_worker_loses_no_call(system: RunningSystem, traveller: Traveller) -> None:

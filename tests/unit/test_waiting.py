@@ -19,8 +19,8 @@ from config.settings import Settings
 from guard.guard import Guard, Reason
 from guard.view import Breakers
 from record.pool import open_pool
-from trip.calls import PartnerCall
-from trip.partner import BreakerCheck, BreakerFinding, Partner, Patience, Verb, activity_name
+from trip.calls import BreakerCheck, BreakerFinding, PartnerCall
+from trip.partner import Partner, Patience, Verb, activity_name
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CONFIG = Settings(flight_url="http://127.0.0.1:1")

@@ -4,7 +4,7 @@ import pytest
 
 from trials.chaos.cancels import mixed, run, violations
 from trials.chaos.client import Client
-from trials.chaos.verdict import audited
+from trials.chaos.matrix import audited
 
 MOMENTS = 15
 

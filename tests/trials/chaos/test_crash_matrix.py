@@ -3,8 +3,7 @@
 import pytest
 
 from trials.chaos.client import Client
-from trials.chaos.matrix import Cell, quick_groups, run_group
-from trials.chaos.verdict import audited
+from trials.chaos.matrix import Cell, audited, quick_groups, run_group
 
 
 @pytest.mark.parametrize("cells", quick_groups(), ids=lambda cells: cells[0].process.value)

@@ -1,6 +1,5 @@
 """Five activities that do nothing, one after another: what the engine itself costs in that shape."""
 
-import os
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -10,6 +9,7 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     from stack.runner import stop_event
 
+QUEUE = "bare"
 ACTIVITIES = 5
 LIMIT = timedelta(seconds=10)
 
@@ -31,8 +31,7 @@ class Bare:
         return "confirmed"
 
 
-async def serve() -> None:
+async def serve(client: Client) -> None:
     """Work until SIGTERM, tuned as the SDK is by default."""
-    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
-    async with Worker(client, task_queue="bare", workflows=[Bare], activities=[nothing]):
+    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[nothing]):
         await stop_event().wait()

@@ -1,8 +1,8 @@
-"""One call to a partner, as the peers make it: one request with one time limit."""
+"""One call to a partner, as the peers make it: plain aiohttp, one request, one time limit."""
 
 import aiohttp
 
-from trials.orders import Json
+from trials.bench.contest.orders import Json
 
 LIMIT = aiohttp.ClientTimeout(total=5)
 _REQUESTS = {
@@ -23,7 +23,10 @@ class Unanswered(Exception):
 async def call_partner(
     http: aiohttp.ClientSession, url: str, verb: str, key: str, body: Json | None = None
 ) -> int:
-    """The reservation's price in minor units. Raises Refused, and Unanswered if another attempt may tell."""
+    """A call to the partner at `url`; the reservation's price in minor units.
+
+    Raises Refused, and Unanswered where another attempt may tell.
+    """
     method, path = _REQUESTS[verb]
     try:
         async with http.request(

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import aiohttp
 
 from trials.bench.contest.calls import call_partner
-from trials.orders import PARTNERS, STAYS, Json
-from trials.orders import hold as body
+from trials.bench.contest.orders import PARTNERS, STAYS, Json, body
 
 
 async def book(http: aiohttp.ClientSession, urls: Mapping[str, str], key: str, order: Json) -> None:

@@ -1,1 +1,0 @@
-"""The car partner: cars for rent by the day, in PostgreSQL."""

@@ -1,0 +1,103 @@
+"""Every point at which a workflow task can be lost, and every task to which a trip can be reset."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.workflows.behaviours import BEHAVIOURS
+from tests.workflows.machine import CANCEL, LATE, TEMPORAL_CANCEL
+from tests.workflows.search import ALL, WAITING, Mishap, carried_out, faults, reset
+from tests.workflows.world import Row
+from trip.fence import Ending, Mark, Standing
+from trip.trip import StepStatus, Trip
+from workflows.fence import Fence, Undo
+from workflows.progress import Progress
+
+MESSAGES = (None, CANCEL, LATE)
+GOING_ON = ((1, ALL), (WAITING, ALL), (ALL, ALL))
+"""When a lost run goes on beside the next one, and for how many local activities."""
+
+
+WAYS = [(name, 0) for name in BEHAVIOURS] + [
+    (name, 1) for name in ("well", "expires amid confirmations", "a release is stuck")
+]
+"""A behaviour of the partners, and how often the record is away when it is asked first."""
+
+
+def mishaps(local_activities: int) -> Iterator[Mishap]:
+    """A loss at every point, each with every message, and with a lost run that goes on."""
+    for lost_after, then in itertools.product(range(local_activities + 1), MESSAGES):
+        yield Mishap(lost_after, then)
+    for lost_after, (at, steps) in itertools.product(range(local_activities + 1), GOING_ON):
+        yield Mishap(lost_after, TEMPORAL_CANCEL, at, steps)
+
+
+def found(name: str, away: int) -> list[str]:
+    """The faults after any mishap, first those without one."""
+    whole = carried_out(BEHAVIOURS[name], Mishap(), away)
+    wrong = list(faults(whole))
+    for mishap in mishaps(whole.local_activities):
+        ended = carried_out(BEHAVIOURS[name], mishap, away)
+        wrong += [f"{mishap}: {fault} after {ended.server.world.calls}" for fault in faults(ended)]
+    return wrong
+
+
+def found_after_reset(name: str, away: int) -> list[str]:
+    """The faults after a reset to any task of the trip's history."""
+    wrong = []
+    for task, then in itertools.product(range(_tasks(name, away)), (None, LATE)):
+        again = reset(carried_out(BEHAVIOURS[name], Mishap(), away), task, then)
+        wrong += [f"task {task}, {then}: {fault} after {again.server.world.calls}" for fault in faults(again)]
+    return wrong
+
+
+def _tasks(name: str, away: int) -> int:
+    return len(carried_out(BEHAVIOURS[name], Mishap(), away).server.tasks)
+
+
+@pytest.mark.parametrize(("name", "away"), WAYS)
+def test_a_lost_task_leaves_no_trip_half_booked(name: str, away: int) -> None:
+    assert found(name, away) == []
+
+
+@pytest.mark.parametrize(("name", "away"), WAYS)
+def test_a_reset_leaves_no_trip_half_booked(name: str, away: int) -> None:
+    assert found_after_reset(name, away) == []
+
+
+async def _undo_unasked(fence: Fence, ending: Ending, *, after_capture: bool = False) -> Undo:
+    return Undo(ending, fence._order.partners())
+
+
+def _save_anything(row: Row, trip: Trip, version: int) -> None:
+    row.trip, row.status, row.version = trip, trip.status, version
+
+
+_asked = Fence.undo
+
+
+async def _cover_what_is_remembered(
+    fence: Fence, ending: Ending, *, after_capture: bool = False
+) -> Undo | None:
+    undo = await _asked(fence, ending, after_capture=after_capture)
+    sent = [step.name for step in fence._progress.trip.steps if step.status is not StepStatus.PENDING]
+    return undo and Undo(undo.ending, sent)
+
+
+BROKEN: dict[str, tuple[type, str, Callable[..., Any], str]] = {
+    "no mark": (Row, "begin", lambda _row: Standing(mark=Mark.BEGUN), "well"),
+    "no bar": (Fence, "undo", _undo_unasked, "well"),
+    "the capture is not decided": (Row, "capture", lambda _row, _decision: True, "well"),
+    "versions are ignored": (Row, "save", _save_anything, "a release is stuck"),
+    "the take-over is ignored": (Progress, "take_over", lambda _progress, _trip: None, "well"),
+    "the release does not cover all": (Fence, "undo", _cover_what_is_remembered, "well"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_fence_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    place, part, instead, behaviour = BROKEN[name]
+    monkeypatch.setattr(place, part, instead)
+    assert found(behaviour, 0) != []
