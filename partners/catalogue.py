@@ -14,12 +14,18 @@ class CatalogueError(ValueError):
     """A partner that cannot be in the catalogue as it is declared."""
 
 
-def _declared(*names: str) -> tuple[Stay[Any], ...]:
-    stays = {name: import_module(f"partners.{name}.declaration").STAY for name in names}
-    for name, stay in stays.items():
-        if stay.name != name:
-            raise CatalogueError(f"partners/{name} declares the name {stay.name}")
-    return tuple(stays.values())
+def named(*names: str) -> tuple[Stay[Any], ...]:
+    """The stays in the folders of these names. Raises CatalogueError, and if there is none ImportError."""
+    return tuple(map(_stay, names))
+
+
+def _stay(name: str) -> Stay[Any]:
+    stay = getattr(import_module(f"partners.{name}.declaration"), "STAY", None)
+    if not isinstance(stay, Stay):
+        raise CatalogueError(f"partners/{name}/declaration.py has no STAY")
+    if stay.name != name:
+        raise CatalogueError(f"partners/{name} declares the name {stay.name}")
+    return stay
 
 
 def distinct(partners: Iterable[Declaration[Any]]) -> tuple[Declaration[Any], ...]:
@@ -35,7 +41,7 @@ def distinct(partners: Iterable[Declaration[Any]]) -> tuple[Declaration[Any], ..
     return partners
 
 
-STAYS = _declared(
+STAYS = named(
     "hotel",
     "tour",
     "flight",

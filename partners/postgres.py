@@ -20,6 +20,8 @@ CONNECT_TIMEOUT_S = 5.0
 SWEEP_BATCH = 1000
 CONFIRM_ATTEMPTS = 3
 
+STANDS = "CASE WHEN status = 'held' AND expires_at <= now() THEN 'expired' ELSE status END"
+
 
 @asynccontextmanager
 async def opened_pool(engine_url: str, schema: str, script: Path) -> AsyncIterator[asyncpg.Pool]:
@@ -85,10 +87,10 @@ class Statements(Generic[B]):
     expire: str
 
     def select(self, rest: str) -> str:
-        """Rows as they stand; `due` if a hold is past its time and no sweep has met it yet."""
+        """Rows as their verbs see them: a hold is no longer held once its time is over, swept or not."""
         return f"""
-            SELECT key, status, reference, amount_minor, currency, expires_at, {", ".join(self.columns)},
-                   status = 'held' AND expires_at <= now() AS due
+            SELECT key, {STANDS} AS status, reference, amount_minor, currency, expires_at,
+                   {", ".join(self.columns)}
             FROM {self.table} {rest}"""  # noqa: S608  names from this package alone
 
 
@@ -101,12 +103,6 @@ def _reservation(row: asyncpg.Record) -> Reservation:
         currency=row["currency"],
         expires_at=row["expires_at"],
     )
-
-
-def _standing(row: asyncpg.Record) -> Reservation:
-    """The reservation as its verbs see it: no longer held once its time is over, swept or not."""
-    found = _reservation(row)
-    return found.model_copy(update={"status": Status.EXPIRED}) if row["due"] else found
 
 
 class PostgresStore(Generic[B]):
@@ -138,7 +134,7 @@ class PostgresStore(Generic[B]):
         if row is None:
             raise UnknownKey
         same = tuple(row[column] for column in self._sql.columns) == self._sql.values(body)
-        return repeated(_standing(row), same)
+        return repeated(_reservation(row), same)
 
     async def confirm(self, key: str) -> Reservation:
         """As Store.confirm."""
@@ -147,7 +143,7 @@ class PostgresStore(Generic[B]):
             if row is not None:
                 return _reservation(row)
             row = await self._find(key)
-            found = None if row is None else _standing(row)
+            found = None if row is None else _reservation(row)
             # Held: the hold was committed between the two statements, and can be confirmed.
             if found is None or found.status is not Status.HELD:
                 return confirmed(found)
@@ -167,7 +163,9 @@ class PostgresStore(Generic[B]):
 
     async def list(self, status: Status | None, limit: int, after: str | None) -> Sequence[Reservation]:
         """As Store.list."""
-        page = self._sql.select("WHERE key > $1 AND ($2::text IS NULL OR status = $2) ORDER BY key LIMIT $3")
+        page = self._sql.select(
+            f"WHERE key > $1 AND ($2::text IS NULL OR {STANDS} = $2) ORDER BY key LIMIT $3"
+        )
         return [_reservation(row) for row in await fetch(self._pool, page, after or "", status, limit)]
 
     async def expire_due(self) -> int:

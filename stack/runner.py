@@ -34,13 +34,15 @@ async def running(system: System, say: Say, stop: asyncio.Event) -> AsyncIterato
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # Also if the caller is cancelled: nothing goes on to start after the supervisor has stopped.
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.wait([working, stopping])
+    if not working.cancelled():
         working.result()
-        return
-    working.cancel()
-    await asyncio.wait([working])
 
 
 def stop_event() -> asyncio.Event:

@@ -1,7 +1,6 @@
 """One running system for the whole session, started as a user starts it, in a temporary place."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -17,35 +16,19 @@ import pytest_asyncio
 
 from stack.system import Ports, free_ports
 from tests.browser import chromium
-from tests.traveller import Traveller
+from trials.traveller import Traveller
+from trials.world import World, described
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
 
 
-@dataclass
-class RunningSystem:
-    """Where the parts of a running system answer."""
+@dataclass(frozen=True)
+class RunningSystem(World):
+    """A running system and the process that supervises it."""
 
     process: "subprocess.Popen[str]"
-    data_dir: Path
-    ports: Ports
-    api: str
-    temporal: str
-    temporal_ui: str
-    database_url: str
-    partners: dict[str, str]
-    engines: dict[str, str]
-    tokens: dict[str, str]
-
-    def traveller(self, http: aiohttp.ClientSession, scope: str = "operator") -> Traveller:
-        """Calls with one of the tokens made at first start; an operator's may also override breakers."""
-        return Traveller(http, self.api, self.partners, self.tokens[scope])
-
-    def pid(self, name: str) -> int:
-        """The process id of a part, such as `hotel` or `worker-1`."""
-        return int((self.data_dir / "run" / f"{name}.pid").read_text())
 
 
 def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -56,16 +39,19 @@ def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[
 
 @contextlib.contextmanager
 def running_system(
-    data_dir: Path, extra: Mapping[str, str], ports: Ports | None = None
+    data_dir: Path, extra: Mapping[str, str], ports: Ports | None = None, root: Path = ROOT
 ) -> Iterator[RunningSystem]:
-    """A system of its own, with `extra` in its environment; stopped as a user stops it."""
+    """A system of its own from the project at `root`, with `extra` in its environment.
+
+    It is stopped as a user stops it.
+    """
     ports = ports or free_ports()
     log = data_dir / "system.log"
     data_dir.mkdir(parents=True, exist_ok=True)
     with log.open("a") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "stack"],
-            cwd=ROOT,
+            cwd=root,
             env=environment(ports, data_dir, extra),
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -76,9 +62,7 @@ def running_system(
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line.startswith("ready "), f"the system did not start:\n{log.read_text()[-4000:]}"
-            places = json.loads((data_dir / "run" / "stack.json").read_text())
-            tokens = json.loads((data_dir / "tokens.json").read_text())
-            yield RunningSystem(process=process, data_dir=data_dir, ports=ports, tokens=tokens, **places)
+            yield RunningSystem(process=process, ports=ports, **described(data_dir))  # type: ignore[arg-type]
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -122,7 +106,18 @@ def traveller(system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
     return system.traveller(http)
 
 
-SERVERS = {"engine", "ground", "guarded", "own_system", "patient", "postgres", "server", "system", "watched"}
+SERVERS = {
+    "arena",
+    "engine",
+    "ground",
+    "guarded",
+    "network",
+    "own_system",
+    "postgres",
+    "server",
+    "system",
+    "watched",
+}
 """The fixtures that start servers; a file that starts some by itself marks its tests."""
 
 

@@ -1,6 +1,6 @@
 """What a traveller orders: the body of `POST /trips`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
@@ -49,8 +49,7 @@ else:
     _OfTraveller = create_model(
         "_OfTraveller",
         __base__=Body,
-        traveller=(Traveller, ...),
-        **{stay.name: (stay.body | None, None) for stay in STAYS},
+        **{"traveller": (Traveller, ...)} | {stay.name: (stay.body | None, None) for stay in STAYS},
     )
 
 
@@ -97,6 +96,10 @@ class TripOrder(_OfTraveller):
                         yield OrderedDay(f"{stay.name}.{name}", value)
 
 
-_TAKEN = {*TripOrder.__annotations__, *dir(Body)}
-if _clashes := [stay.name for stay in STAYS if stay.name in _TAKEN]:
-    raise CatalogueError(f"an order has a field of its own by the name of {' and '.join(_clashes)}")
+def distinct_from_own(names: Iterable[str]) -> None:
+    """Raises CatalogueError if a stay has the name of a field that every order has."""
+    if taken := {"traveller", *TripOrder.__annotations__, *dir(Body)}.intersection(names):
+        raise CatalogueError(f"an order has a field of its own by the name of {' and '.join(sorted(taken))}")
+
+
+distinct_from_own(stay.name for stay in STAYS)

@@ -19,7 +19,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 from tests.browser.chromium import FLAGS, chromium  # noqa: E402  after the path to it
 from tests.browser.console import Console, Watch  # noqa: E402
 from tests.conftest import RunningSystem, running_system  # noqa: E402
-from tests.traveller import Traveller, order  # noqa: E402
+from trials.orders import order  # noqa: E402
+from trials.traveller import Traveller  # noqa: E402
 
 ENVIRONMENT = {"TRIPS_RETRY_JITTER": "none", "TRIPS_PROBE_INTERVAL_S": "3600", "TRIPS_ATTENTION_S": "3"}
 DESK: ViewportSize = {"width": 1180, "height": 620}

@@ -47,6 +47,6 @@ STAY = Stay(
         hotel_id="KYO-RYOKAN", check_in=first, check_out=first + timedelta(days=3), rooms=1
     ),
     plenty=lambda first: HotelStay(
-        hotel_id="BENCH-HOTEL", check_in=first, check_out=first + timedelta(days=1), rooms=1
+        hotel_id="BENCH-HOTEL", check_in=first, check_out=first + timedelta(days=3), rooms=1
     ),
 )

@@ -24,7 +24,7 @@ class StockStore(PostgresStore[B]):
             return await super().hold(key, body)
         except asyncpg.CheckViolationError as error:
             item, days, units = taken(self._stay.claims(body))
-            when = f"on {days[0]}" if len(days) == 1 else f"on a day from {days[0]} to {days[-1]}"
+            when = f"on {days[0]}" if len(days) == 1 else f"on a day from {min(days)} to {max(days)}"
             raise Refused(Code.SOLD_OUT, f"{item} has fewer than {units} left {when}") from error
         except UnknownKey as error:
             item, _, _ = taken(self._stay.claims(body))

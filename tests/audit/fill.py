@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from record.pool import Pool, open_pool
-from tests.traveller import bench_order
+from trials.orders import bench_order
 from trip.order import TripOrder
 from trip.partner import PAYMENT, Partner
 from trip.plan import STAGES, asked

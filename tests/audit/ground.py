@@ -18,7 +18,8 @@ from temporalio.client import Client
 from audit.run import Endpoints, audit
 from record.pool import open_pool
 from tests.conftest import RunningSystem
-from tests.traveller import Json, Traveller, bench_order
+from trials.orders import Json, bench_order
+from trials.traveller import Traveller
 from trip.partner import Partner
 
 Found = set[tuple[str, str]]

@@ -11,7 +11,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from temporalio.service import RPCError
 
 from tests.audit.ground import LOOK_EVERY_S, WAIT_S, Found, Ground
-from tests.traveller import bench_order, some_day
+from trials.orders import bench_order, some_day
 
 Plant = Callable[[Ground], AbstractAsyncContextManager[Found]]
 

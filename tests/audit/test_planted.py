@@ -18,7 +18,7 @@ from audit.run import AuditError, audit
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
 from tests.conftest import ROOT, SHARED, running_system
-from tests.traveller import bench_order
+from trials.orders import bench_order
 from trip.partner import Partner
 
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.browser.chromium import FLAGS, NoBrowser, chromium
 from tests.browser.console import TELL_VIOLATIONS, Console, Watch
 from tests.conftest import RunningSystem, running_system
-from tests.traveller import Traveller
+from trials.traveller import Traveller
 from trip.partner import Partner
 
 PICTURES = "TRIPS_PICTURES"

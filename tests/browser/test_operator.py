@@ -7,7 +7,8 @@ from playwright.async_api import expect
 from tests.browser.conftest import Open
 from tests.browser.console import SETTLE_MS
 from tests.conftest import RunningSystem
-from tests.traveller import Traveller, order
+from trials.orders import order
+from trials.traveller import Traveller
 from trip.partner import Partner
 
 MARKUP = "<img src=x onerror=\"document.title='broken in'\"> & <b>bold</b>"

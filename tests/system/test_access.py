@@ -12,7 +12,8 @@ from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
-from tests.traveller import Json, Traveller, order
+from trials.orders import Json, order
+from trials.traveller import Traveller
 
 OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
 """The operations without a token; the document itself and its pages stand in no document."""

@@ -16,7 +16,8 @@ from record import attempts as record
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
 from tests.system.written import written_trip
-from tests.traveller import Json, Traveller, order
+from trials.orders import Json, order
+from trials.traveller import Traveller
 from trip.attempts import AttemptOutcome, FailedAttempt
 from trip.partner import Partner, Verb
 

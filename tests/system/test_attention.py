@@ -2,7 +2,8 @@
 
 from tests.system.test_supervision import eventually
 from tests.system.test_trips import held_anywhere, steps
-from tests.traveller import Json, Traveller, order
+from trials.orders import Json, order
+from trials.traveller import Traveller
 
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
 

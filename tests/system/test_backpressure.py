@@ -14,7 +14,8 @@ from tests.system.freezing import frozen, kill
 from tests.system.test_idempotency import booked_for, keyed, own_order
 from tests.system.test_outages import answering, starts
 from tests.system.test_supervision import eventually
-from tests.traveller import Json, Traveller
+from trials.orders import Json
+from trials.traveller import Traveller
 
 BACKLOG = 30
 WAITS = 2

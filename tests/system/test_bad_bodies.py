@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.traveller import Json, Traveller, order, some_day
+from trials.orders import Json, order, some_day
+from trials.traveller import Traveller
 
 DAY = some_day()
 LATE = str(DAY + timedelta(days=2000))

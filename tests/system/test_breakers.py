@@ -15,7 +15,8 @@ import pytest
 from tests.conftest import RunningSystem, running_system
 from tests.system.test_supervision import eventually
 from tests.system.test_trips import held_anywhere, steps
-from tests.traveller import Json, Traveller, order, some_day
+from trials.orders import Json, order, some_day
+from trials.traveller import Traveller
 
 OPEN_S = 3
 MIN_CALLS = 5

@@ -25,7 +25,8 @@ from stack.ports import free_port
 from tests.conftest import ROOT, RunningSystem
 from tests.serving import served
 from tests.system.written import WrittenTrip, written_trip
-from tests.traveller import FINAL, Traveller, TripEvent, order
+from trials.orders import order
+from trials.traveller import FINAL, Traveller, TripEvent
 
 LIMIT_S = 30.0
 

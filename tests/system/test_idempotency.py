@@ -19,7 +19,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from tests.conftest import RunningSystem
 from tests.system.freezing import kill
 from tests.system.test_supervision import eventually
-from tests.traveller import Json, Traveller, bench_order
+from trials.orders import Json, bench_order
+from trials.traveller import Traveller
 from trip.order import TripOrder
 
 AT_ONCE = 200

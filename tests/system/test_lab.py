@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import RunningSystem
-from tests.traveller import Traveller
+from trials.traveller import Traveller
 from trip.partner import Partner
 
 HEALTHY = {

@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from tests.conftest import ROOT, SHARED, RunningSystem, running_system
-from tests.traveller import Json, Traveller
+from trials.orders import Json
+from trials.traveller import Traveller
 
 CASES = 25
 SEED = 1

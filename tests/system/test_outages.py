@@ -9,7 +9,7 @@ from tests.conftest import RunningSystem
 from tests.system.freezing import frozen, kill
 from tests.system.test_idempotency import booked_for, own_order
 from tests.system.test_supervision import eventually
-from tests.traveller import Traveller
+from trials.traveller import Traveller
 
 TRIPS = 20
 

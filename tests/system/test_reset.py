@@ -17,7 +17,8 @@ from temporalio.client import Client
 from config.temporal import DATA_CONVERTER
 from tests.conftest import RunningSystem, running_system
 from tests.replay.ways_out import ENVIRONMENT, WAYS_OUT, WayOut
-from tests.traveller import Traveller, order
+from trials.orders import order
+from trials.traveller import Traveller
 from trip.trip import Trip
 
 LIMIT_S = 40

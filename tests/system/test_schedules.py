@@ -9,7 +9,8 @@ from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, Work
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.conftest import SHARED, RunningSystem, running_system
-from tests.traveller import LOOK_EVERY_S, order, some_day
+from trials.orders import order, some_day
+from trials.traveller import LOOK_EVERY_S
 
 pytestmark = pytest.mark.server
 

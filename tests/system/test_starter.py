@@ -20,9 +20,9 @@ from record import trips
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
 from tests.guard.fleet import execute, in_schema
-from tests.record.filling import migrate
 from tests.record.test_accepting import accepted, booking
 from tests.system.test_supervision import eventually
+from trials.filling import migrate
 
 OWED = 2 * BATCH + 50
 LIMIT = 10_000

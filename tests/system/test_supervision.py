@@ -16,7 +16,8 @@ import pytest
 from stack.ports import free_port, is_taken
 from stack.system import free_ports
 from tests.conftest import ROOT, RunningSystem, environment, running_system
-from tests.traveller import Traveller, order
+from trials.orders import order
+from trials.traveller import Traveller
 
 pytestmark = pytest.mark.server
 

@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import RunningSystem
-from tests.traveller import FINAL, Json, Traveller, order, some_day
+from trials.orders import Json, order, some_day
+from trials.traveller import FINAL, Traveller
 
 
 def steps(trip: Json) -> dict[str, Json]:

@@ -6,7 +6,8 @@ import signal
 
 from tests.conftest import RunningSystem
 from tests.system.test_supervision import eventually
-from tests.traveller import Traveller, order
+from trials.orders import order
+from trials.traveller import Traveller
 
 
 async def test_a_drained_worker_loses_no_call(system: RunningSystem, traveller: Traveller) -> None:

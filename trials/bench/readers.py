@@ -1,30 +1,27 @@
 """Readers of event streams: does each get every change once and in order, and what does the front door pay?
 
 Run as `python -m trials.bench.readers`. Fifty trips that slow partners draw out run twice: unread, then with
-ten readers each, every one of which goes away amid its trip and comes back with `Last-Event-ID`. Prints a
-line, writes `results/readers.json`, and exits 1 where a reader missed a change or got one twice.
+ten readers each. Every reader goes away in the middle of its trip and comes back with `Last-Event-ID`. Prints
+a line, writes `results/readers.json`, and exits 1 if a reader missed a change or got one twice.
 """
 
 import asyncio
-import json
 import math
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import aiohttp
 import psutil
 
-from record.pool import Pool, open_pool
-from tests.conftest import RunningSystem
-from tests.traveller import Traveller, bench_order
-from trials.bench.guard.ground import UNHURRIED, all_ended, fresh_system
-from trip.partner import Partner
+from record.pool import open_pool
+from trials.orders import PARTNERS, bench_order
+from trials.report import save_results
+from trials.statistics import percentile
+from trials.traveller import Traveller
+from trials.world import QUIET, World, fresh_ground
 
-RESULTS = Path("results")
 TRIPS = 50
 READERS_A_TRIP = 10
 LATENCY_MS = 400
@@ -32,14 +29,17 @@ LEAVES_AFTER = 5
 """A reader goes away after 1 to so many events."""
 LIMIT_S = 120.0
 
-ENVIRONMENT = UNHURRIED | {"TRIPS_LOCAL_ATTEMPT_S": "0"}
+SETTINGS = QUIET | {"TRIPS_LOCAL_ATTEMPT_S": "0"}
 """Each call is an ordinary activity, after which the trip is saved."""
+
+Written = dict[str, dict[int, float]]
+"""By trip and event, when the event was written, in seconds since 1970 by the database's clock."""
 
 
 class Got(NamedTuple):
-    """An event that a reader got, and when, and when the one before it on the same connection, if any did.
+    """An event that a reader got, `at` in seconds since 1970, and `before_at` the one before it.
 
-    In seconds since 1970.
+    `before_at` is infinite for the first event of a connection.
     """
 
     event: int
@@ -61,18 +61,15 @@ class Cost(NamedTuple):
     rss: int
 
 
-def _cost(system: RunningSystem) -> Cost:
-    process = psutil.Process(system.pid("api"))
+def _cost(world: World) -> Cost:
+    process = psutil.Process(world.pid("api"))
     times = process.cpu_times()
     return Cost(times.user + times.system, process.memory_info().rss)
 
 
 async def _book(traveller: Traveller) -> list[str]:
-    return [trip["trip_id"] for trip in await asyncio.gather(*map(traveller.book, _orders()))]
-
-
-def _orders() -> list[dict[str, Any]]:
-    return [bench_order() for _ in range(TRIPS)]
+    booked = await asyncio.gather(*(traveller.book(bench_order()) for _ in range(TRIPS)))
+    return [trip["trip_id"] for trip in booked]
 
 
 async def _read(traveller: Traveller, trip_id: str, leaves_after: int) -> Seen:
@@ -90,57 +87,56 @@ async def _read(traveller: Traveller, trip_id: str, leaves_after: int) -> Seen:
     return seen
 
 
-async def _watched(traveller: Traveller, system: RunningSystem) -> tuple[list[Seen], Cost]:
-    """What all readers got, and what the front door had paid when the last of them had come back."""
+async def _watched(traveller: Traveller, world: World) -> tuple[list[Seen], Cost]:
+    """What all readers got, and the front door's cost when the last of them had come back."""
     trip_ids = await _book(traveller)
     readers = [
         asyncio.create_task(_read(traveller, trip_id, 1 + number % LEAVES_AFTER))
         for trip_id in trip_ids
         for number in range(READERS_A_TRIP)
     ]
-    peak = _cost(system)
+    peak = _cost(world)
     async with asyncio.timeout(LIMIT_S):
         while not any(reader.done() for reader in readers):
-            peak = max(peak, _cost(system), key=lambda cost: cost.rss)
+            peak = max(peak, _cost(world), key=lambda cost: cost.rss)
             await asyncio.sleep(0.1)
         return list(await asyncio.gather(*readers)), peak
 
 
-async def _written(pool: Pool, trip_ids: Sequence[str]) -> dict[str, dict[int, float]]:
-    """When each event of the trips was written, by the database's clock."""
-    rows = await pool.fetch(
-        "select trip_id, version, at from trip_events where trip_id = any($1) order by version", trip_ids
-    )
-    written: dict[str, dict[int, float]] = {trip_id: {} for trip_id in trip_ids}
+async def _written(database_url: str, trip_ids: Sequence[str]) -> Written:
+    async with open_pool(database_url) as pool:
+        rows = await pool.fetch(
+            "select trip_id, version, at from trip_events where trip_id = any($1) order by version", trip_ids
+        )
+    written: Written = {trip_id: {} for trip_id in trip_ids}
     for row in rows:
         written[row["trip_id"]][row["version"]] = row["at"].timestamp()
     return written
 
 
-def _late_ms(seen: Sequence[Seen], written: dict[str, dict[int, float]]) -> list[float]:
-    """How long after its writing each event came whose reader was connected by then; sorted."""
-    return sorted(
+def _late_ms(seen: Sequence[Seen], written: Written) -> list[float]:
+    """How long after its writing each event came, if its reader was connected by then."""
+    return [
         1000 * (got.at - at)
         for one in seen
         for got in one.events
         if (at := written[one.trip_id][got.event]) > got.before_at
-    )
+    ]
 
 
-async def _measure(system: RunningSystem) -> dict[str, Any]:
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=LIMIT_S)
-    )
-    async with session as http, open_pool(system.database_url) as pool:
-        traveller = system.traveller(http)
-        for partner in Partner:
-            await traveller.break_partner(partner.value, latency_ms=LATENCY_MS)
-        start = _cost(system)
-        await all_ended(traveller, await _book(traveller), LIMIT_S)
-        before = _cost(system)
-        seen, peak = await _watched(traveller, system)
-        after = _cost(system)
-        written = await _written(pool, list({one.trip_id for one in seen}))
+async def measure() -> dict[str, Any]:
+    """The figures of both runs."""
+    async with fresh_ground(SETTINGS) as ground:
+        traveller, world = ground.traveller, ground.world
+        for partner in PARTNERS:
+            await traveller.break_partner(partner, latency_ms=LATENCY_MS)
+        start = _cost(world)
+        for trip_id in await _book(traveller):
+            await traveller.until(trip_id, within_s=LIMIT_S)
+        before = _cost(world)
+        seen, peak = await _watched(traveller, world)
+        after = _cost(world)
+        written = await _written(world.database_url, list({one.trip_id for one in seen}))
     wrong = [one for one in seen if [got.event for got in one.events] != list(written[one.trip_id])]
     late_ms = _late_ms(seen, written)
     return {
@@ -148,8 +144,8 @@ async def _measure(system: RunningSystem) -> dict[str, Any]:
         "readers": len(seen),
         "events_read": sum(len(one.events) for one in seen),
         "readers_wrong": len(wrong),
-        "late_ms_p50": late_ms[len(late_ms) // 2],
-        "late_ms_p99": late_ms[len(late_ms) * 99 // 100],
+        "late_ms_p50": percentile(late_ms, 0.5),
+        "late_ms_p99": percentile(late_ms, 0.99),
         "cpu_s_unread": before.cpu_s - start.cpu_s,
         "cpu_s_read": after.cpu_s - before.cpu_s,
         "rss_mb_before": before.rss / 1e6,
@@ -159,11 +155,9 @@ async def _measure(system: RunningSystem) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure; 1 where a reader missed a change or got one twice."""
-    with fresh_system(ENVIRONMENT) as system:
-        found = asyncio.run(_measure(system))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "readers.json").write_text(json.dumps(found, indent=1) + "\n")
+    """Measure; 1 if a reader missed a change or got one twice."""
+    found = asyncio.run(measure())
+    save_results("readers", found)
     print(", ".join(f"{name} {round(value, 1):g}" for name, value in found.items()))
     return 1 if found["readers_wrong"] else 0
 

@@ -5,37 +5,33 @@ in the middle takes a fifth longer than the first, by the medians.
 """
 
 import asyncio
-import json
 import sys
 import time
-from pathlib import Path
 
-import aiohttp
 import asyncpg
 
-from tests.conftest import RunningSystem
-from tests.record.filling import fill
-from trials.bench.guard.ground import CALL_TIMEOUT, UNHURRIED, fresh_system
+from trials.filling import fill
+from trials.report import Bar, save_results, table, verdict
+from trials.statistics import percentile
+from trials.world import QUIET, Ground, fresh_ground
 
 TRIPS = 100_000
 ROUNDS = 400
 WARM_UP = 40
 MOST_RATIO = 1.2
-RESULTS = Path("results")
 
 Timings = dict[str, list[float]]
 
 
-async def measure(system: RunningSystem) -> Timings:
-    """Seconds of each reading, one kind after the other in each round."""
-    paths = await _paths(system.database_url)
-    timings: Timings = {name: [] for name in paths}
-    authorization = {"Authorization": f"Bearer {system.tokens['traveller']}"}
-    async with aiohttp.ClientSession(timeout=CALL_TIMEOUT, headers=authorization) as http:
+async def measure() -> Timings:
+    """Milliseconds of each reading, one kind after the other in each round."""
+    async with fresh_ground(QUIET) as ground:
+        paths = await _paths(ground.world.database_url)
+        timings: Timings = {name: [] for name in paths}
         for _ in range(WARM_UP + ROUNDS):
             for name, path in paths.items():
-                timings[name].append(await _seconds(http, system.api + path))
-    return {name: seconds[WARM_UP:] for name, seconds in timings.items()}
+                timings[name].append(await _took_ms(ground, path))
+    return {name: found[WARM_UP:] for name, found in timings.items()}
 
 
 async def _paths(database_url: str) -> dict[str, str]:
@@ -51,32 +47,24 @@ async def _paths(database_url: str) -> dict[str, str]:
     }
 
 
-async def _seconds(http: aiohttp.ClientSession, url: str) -> float:
+async def _took_ms(ground: Ground, path: str) -> float:
     start = time.perf_counter()
-    async with http.get(url) as answer:
-        await answer.read()
-        assert answer.status == 200, await answer.text()
-    return time.perf_counter() - start
-
-
-def figures(seconds: list[float]) -> dict[str, float]:
-    """Median and 99th percentile, in milliseconds."""
-    ordered = sorted(seconds)
-    return {f"p{share}_ms": 1000 * ordered[len(ordered) * share // 100] for share in (50, 99)}
+    status, answer = await ground.traveller.call("GET", path)
+    assert status == 200, answer
+    return 1000 * (time.perf_counter() - start)
 
 
 def main() -> int:
-    """Measure, print and write; 1 where the bar is missed."""
-    with fresh_system(UNHURRIED) as system:
-        rows = {name: figures(seconds) for name, seconds in asyncio.run(measure(system)).items()}
+    """Measure, print and write; 1 if the bar is missed."""
+    rows = {
+        name: {f"p{share}_ms": percentile(found, share / 100) for share in (50, 99)}
+        for name, found in asyncio.run(measure()).items()
+    }
     ratio = rows["page in the middle"]["p50_ms"] / rows["first page"]["p50_ms"]
-    print(f"| {TRIPS:,} trips | p50 | p99 |\n| --- | ---: | ---: |")
-    for name, row in rows.items():
-        print(f"| {name} | {row['p50_ms']:.2f} ms | {row['p99_ms']:.2f} ms |")
-    print(f"\nmiddle to first: {ratio:.2f}")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "reading.json").write_text(json.dumps(rows | {"middle_to_first": ratio}, indent=1) + "\n")
-    return 1 if ratio > MOST_RATIO else 0
+    shown = ((name, f"{row['p50_ms']:.2f} ms", f"{row['p99_ms']:.2f} ms") for name, row in rows.items())
+    print(table((f"{TRIPS:,} trips", "p50", "p99"), shown) + f"\n\nmiddle to first: {ratio:.2f}")
+    save_results("reading", rows | {"middle_to_first": ratio})
+    return verdict([Bar("a page in the middle, beside the first", ratio, MOST_RATIO)])
 
 
 if __name__ == "__main__":

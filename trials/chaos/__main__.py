@@ -2,24 +2,110 @@
 
 import argparse
 import asyncio
+import json
 import random
+import re
+import shutil
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from temporalio.client import Client as TemporalClient
+from temporalio.service import RPCError
 
-from stack.runner import exit_status, stop_event
-from trials.chaos import cancels, matrix, report
-from trials.chaos.histories import save_histories
-from trials.chaos.place import PRECISE, SOAK, UNHURRIED, Place, place
-from trials.chaos.soak import WORKERS, soak
+from stack.runner import exit_status
+from trials.chaos import cancels, matrix, soak
+from trials.chaos.client import PRECISE, SOAK, UNHURRIED, Client, calling
+from trials.chaos.verdict import audited
+from trials.orders import Json
+from trials.report import INTERRUPTED, save_results, unless_interrupted
+from trials.world import started
 
-RESULTS = Path("results")
-INTERRUPTED = 130
+SHOWN = 30
+MOST_HISTORIES = 50
+RPC_TIMEOUT = timedelta(seconds=10)
+_TRIP_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-Run = Callable[[Place], Awaitable[list[str]]]
+Run = Callable[[Client], Awaitable[list[str]]]
+"""Gives the violations that it finds."""
+
+
+async def _matrix(client: Client) -> list[str]:
+    outcomes = await matrix.run_all(client, workers=1)
+    _keep("matrix", outcomes, matrix.shown(outcomes))
+    return [f"{one.trip_id}: {problem}" for one in outcomes for problem in one.wrong] + await audited(client)
+
+
+async def _cancels(client: Client) -> list[str]:
+    outcomes = await cancels.run_all(client)
+    _keep("cancels", outcomes, cancels.shown(outcomes))
+    return cancels.violations(outcomes) + await audited(client)
+
+
+def _soak(arguments: argparse.Namespace) -> Run:
+    seed = random.randrange(2**31) if arguments.seed is None else arguments.seed
+    print(f"seed {seed}", flush=True)
+
+    async def run(client: Client) -> list[str]:
+        result = await soak.soak(client, seed, arguments.trips, arguments.rate, arguments.minutes * 60)
+        _keep(f"chaos-{seed}", result, soak.shown(result))
+        violations: list[str] = result["violations"]
+        return violations
+
+    return run
+
+
+def _keep(name: str, results: object, shown: str) -> None:
+    save_results(f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}", results)
+    print(shown, flush=True)
+
+
+async def _attack(home: Path, settings: Mapping[str, str], workers: int, run: Run) -> list[str]:
+    """Run against a system in `home`, where the histories of trips that went wrong are kept."""
+    async with started(settings, workers=workers, home=home) as world, calling(world) as client:
+        violations = await run(client)
+        if violations:
+            histories = await _histories(world.temporal, violations)
+            (home / "histories.json").write_text(json.dumps(histories, indent=1))
+        return violations
+
+
+async def _histories(temporal: str, violations: Iterable[str]) -> Json:
+    """By trip, the histories of those that the violations name."""
+    client = await TemporalClient.connect(temporal)
+    named = dict.fromkeys(found[0] for line in violations if (found := _TRIP_ID.search(line)))
+    histories: Json = {}
+    for trip_id in list(named)[:MOST_HISTORIES]:
+        try:
+            history = await client.get_workflow_handle(trip_id).fetch_history(rpc_timeout=RPC_TIMEOUT)
+            histories[trip_id] = history.to_json_dict()
+        except RPCError as error:
+            histories[trip_id] = str(error)
+    return histories
+
+
+async def chaos(arguments: argparse.Namespace) -> int:
+    """Run what the arguments ask for, on a system of its own; 0 if nothing was violated."""
+    attack: tuple[Mapping[str, str], int, Run]
+    if arguments.matrix:
+        attack = (PRECISE, 1, _matrix)
+    elif arguments.cancels:
+        attack = (UNHURRIED, 1, _cancels)
+    else:
+        attack = (SOAK, 2, _soak(arguments))
+    home = Path(tempfile.mkdtemp(prefix="trips-chaos-"))
+    print(f"data {home}", flush=True)
+    violations = await unless_interrupted(_attack(home, *attack))
+    if not violations:
+        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+        return INTERRUPTED if violations is None else 0
+    print("\n  ".join([f"violations: {len(violations)}", *violations[:SHOWN]]))
+    if len(violations) > SHOWN:
+        print(f"  and {len(violations) - SHOWN} more")
+    print(f"kept: {home} (data, histories, system.log)", flush=True)
+    return 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,68 +118,6 @@ def _arguments() -> argparse.Namespace:
     modes.add_argument("--matrix", action="store_true", help="run the whole crash matrix instead")
     modes.add_argument("--cancels", action="store_true", help="cancel at every moment of a slow trip instead")
     return parser.parse_args()
-
-
-async def chaos(arguments: argparse.Namespace) -> int:
-    """Run what the arguments ask for; the exit status."""
-    if arguments.matrix:
-        return await _in_a_place(PRECISE, 1, _matrix)
-    if arguments.cancels:
-        return await _in_a_place(UNHURRIED, 1, _cancels)
-    seed = random.randrange(2**31) if arguments.seed is None else arguments.seed
-    print(f"seed {seed}", flush=True)
-
-    async def run(here: Place) -> list[str]:
-        result = await soak(here, seed, arguments.trips, arguments.rate, arguments.minutes * 60)
-        _keep(f"chaos-{seed}", result.model_dump_json(indent=2))
-        print(report.of_soak(result), flush=True)
-        return result.violations
-
-    return await _in_a_place(SOAK, WORKERS, run)
-
-
-async def _matrix(here: Place) -> list[str]:
-    outcomes = await matrix.run_all(here.client, workers=1)
-    _keep("matrix", TypeAdapter(list[matrix.Outcome]).dump_json(outcomes, indent=2).decode())
-    print(report.of_matrix(outcomes), flush=True)
-    wrong = [f"{one.trip_id}: {problem}" for one in outcomes for problem in one.wrong]
-    return wrong + await matrix.audited(here.client)
-
-
-async def _cancels(here: Place) -> list[str]:
-    outcomes = await cancels.run_all(here.client)
-    _keep("cancels", TypeAdapter(list[cancels.Outcome]).dump_json(outcomes, indent=2).decode())
-    print(report.of_cancels(outcomes), flush=True)
-    return cancels.violations(outcomes) + await matrix.audited(here.client)
-
-
-async def _in_a_place(settings: Mapping[str, str], workers: int, run: Run) -> int:
-    """Run against a system of its own; 0 where nothing was violated. The system's data is kept otherwise."""
-    stop = stop_event()
-    async with place(settings, workers, stop) as here:
-        print(f"data {here.home}", flush=True)
-        working = asyncio.ensure_future(run(here))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.wait([working])
-            here.kept = False
-            return INTERRUPTED
-        violations = working.result()
-        here.kept = bool(violations)
-        if not violations:
-            return 0
-        print(report.of_violations(violations))
-        await save_histories(here, violations)
-        print(f"kept: {here.home} (data, histories, system.log)", flush=True)
-    return 1
-
-
-def _keep(name: str, text: str) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":

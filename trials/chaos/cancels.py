@@ -1,11 +1,12 @@
 """Cancels at every moment of a slow trip: each trip ends cancelled and clean, or confirmed and whole.
 
-All cancels are sent at one instant, to trips that were booked one after another before it. So a worker can
-be killed right after them, which would otherwise have to come back between two.
+All cancels are sent at one instant, to trips that were booked one after another before it. So a worker can be
+killed right after them; otherwise it would have to come back between two.
 """
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,8 +16,9 @@ from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError, RPCStatusCode
 
 from trials.chaos.client import Client
-from trials.chaos.orders import whole_order
 from trials.chaos.verdict import faults_of, final
+from trials.orders import bench_order
+from trials.report import NONE, table
 from trip.partner import Partner
 
 MOMENTS = 40
@@ -31,6 +33,7 @@ RPC_TIMEOUT = timedelta(seconds=10)
 
 ACCEPTED, REFUSED = 202, 409
 ACCEPTED_SHARE = 1 / 3
+_MAY_END = {ACCEPTED: ("cancelled",), REFUSED: ("confirmed",), None: ("cancelled", "confirmed")}
 
 
 class Way(StrEnum):
@@ -56,17 +59,16 @@ class Outcome:
     worker_killed: bool = False
 
 
+Planned = Sequence[tuple[Way, float]]
+"""Ways, and the seconds from a trip's acceptance to its cancel."""
+
+
 def moments(count: int) -> list[float]:
-    """Seconds from a trip's acceptance to its cancel, evenly over the length of a slow trip."""
+    """Evenly over the length of a slow trip."""
     return [TRIP_S * number / count for number in range(count)]
 
 
-def every_moment(count: int, ways: Sequence[Way]) -> list[tuple[Way, float]]:
-    """Each way at each moment."""
-    return [(way, moment) for moment in moments(count) for way in ways]
-
-
-def mixed(count: int) -> list[tuple[Way, float]]:
+def mixed(count: int) -> Planned:
     """All moments, the ways taking turns."""
     ways = list(Way)
     return [(ways[number % len(ways)], moment) for number, moment in enumerate(moments(count))]
@@ -77,7 +79,7 @@ async def run_all(client: Client) -> list[Outcome]:
     found = []
     for way in Way:
         for kill_workers in (0, 1):
-            found += await run(client, every_moment(MOMENTS, [way]), kill_workers)
+            found += await run(client, [(way, moment) for moment in moments(MOMENTS)], kill_workers)
     return found
 
 
@@ -93,87 +95,73 @@ def violations(outcomes: Sequence[Outcome]) -> list[str]:
     return wrong
 
 
-async def run(client: Client, planned: Sequence[tuple[Way, float]], kill_workers: int = 0) -> list[Outcome]:
-    """Cancel a slow trip in each of the ways at each of the moments; kill that many workers right after."""
-    temporal = await TemporalClient.connect(client.target.temporal)
-    await _slow_down(client)
+async def run(client: Client, planned: Planned, kill_workers: int = 0) -> list[Outcome]:
+    """Cancel a slow trip in each way at its moment; kill that many workers right after."""
+    temporal = await TemporalClient.connect(client.world.temporal)
+    for partner in Partner:
+        await client.break_partner(partner, latency_ms=CALL_MS)
     try:
         instant = asyncio.get_running_loop().time() + TRIP_S + 1
-        tasks = [asyncio.create_task(_cancelled(client, temporal, one, instant)) for one in planned]
+        tasks = [asyncio.create_task(_cancelled(client, temporal, *one, instant)) for one in planned]
         await asyncio.sleep(TRIP_S + 1)
         # Some cancels are answered by then, the others while no worker runs.
         for number in range(1, kill_workers + 1):
-            client.target.kill(f"worker-{number}")
+            client.world.kill(f"worker-{number}")
         return [replace(one, worker_killed=bool(kill_workers)) for one in await asyncio.gather(*tasks)]
     finally:
         for partner in Partner:
-            await client.lab("DELETE", partner.value, "/lab/faults")
-
-
-async def _slow_down(client: Client) -> None:
-    for partner in Partner:
-        await client.lab("PUT", partner.value, "/lab/faults", {"latency_ms": CALL_MS})
+            await client.mend_partner(partner)
 
 
 async def _cancelled(
-    client: Client, temporal: TemporalClient, planned: tuple[Way, float], instant: float
+    client: Client, temporal: TemporalClient, way: Way, moment_s: float, instant: float
 ) -> Outcome:
-    way, moment_s = planned
     now = asyncio.get_running_loop().time
-    await asyncio.sleep(max(0.0, instant - moment_s - now()))
+    await asyncio.sleep(instant - moment_s - now())
     key = {"Idempotency-Key": str(uuid.uuid4())}
-    _, trip = await client.insist("POST", "/trips", ACCEPT_LIMIT_S, json=whole_order(), headers=key)
+    _, trip = await client.insist("POST", "/trips", ACCEPT_LIMIT_S, json=bench_order(), headers=key)
     trip_id: str = trip["trip_id"]
-    await asyncio.sleep(max(0.0, instant - now()))
-    answer = await _CANCEL[way](client, temporal, trip_id)
+    await asyncio.sleep(instant - now())
+    answer = await _cancel(client, temporal, way, trip_id)
     ended = await final(client, trip_id, END_LIMIT_S)
-    wrong = await faults_of(client, ended, _may_end(answer))
+    wrong = await faults_of(client, ended, _MAY_END.get(answer, ()))
     return Outcome(way, moment_s, trip_id, answer, ended["status"], tuple(wrong))
 
 
-def _may_end(answer: int | None) -> tuple[str, ...]:
-    ends = {ACCEPTED: ("cancelled",), REFUSED: ("confirmed",), None: ("cancelled", "confirmed")}
-    return ends.get(answer, ())
+async def _cancel(client: Client, temporal: TemporalClient, way: Way, trip_id: str) -> int | None:
+    """The first answer that binds."""
+
+    async def once() -> int | None:
+        if way in (Way.TEMPORAL, Way.TEMPORAL_AGAIN):
+            await _by_temporal(temporal, trip_id)
+            return None
+        status, _ = await client.insist("POST", f"/trips/{trip_id}/cancel", CANCEL_LIMIT_S)
+        return status
+
+    if way is Way.TWICE:
+        # Either both agree, or the second came when the trip had ended; the better answer binds.
+        return min(answer for answer in await asyncio.gather(once(), once()) if answer is not None)
+    answer = await once()
+    if way in (Way.AGAIN, Way.TEMPORAL_AGAIN):
+        await asyncio.sleep(UNDO_AFTER_S)
+        await once()
+    return answer
 
 
-async def _once(client: Client, _temporal: TemporalClient, trip_id: str) -> int | None:
-    status, _ = await client.insist("POST", f"/trips/{trip_id}/cancel", CANCEL_LIMIT_S)
-    return status
-
-
-async def _twice(client: Client, temporal: TemporalClient, trip_id: str) -> int | None:
-    answers = await asyncio.gather(_once(client, temporal, trip_id), _once(client, temporal, trip_id))
-    # Either they agree, or the second came when the trip had ended; the better answer binds.
-    return min(answer for answer in answers if answer is not None)
-
-
-async def _again(client: Client, temporal: TemporalClient, trip_id: str) -> int | None:
-    first = await _once(client, temporal, trip_id)
-    await asyncio.sleep(UNDO_AFTER_S)
-    await _once(client, temporal, trip_id)
-    return first
-
-
-async def _by_temporal(_client: Client, temporal: TemporalClient, trip_id: str) -> int | None:
+async def _by_temporal(temporal: TemporalClient, trip_id: str) -> None:
     try:
         await temporal.get_workflow_handle(trip_id).cancel(rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
-        # It was accepted, and is not started yet or has ended.
+        # The trip was accepted, and is not started yet or has ended.
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-    return None
 
 
-async def _by_temporal_again(client: Client, temporal: TemporalClient, trip_id: str) -> int | None:
-    await _by_temporal(client, temporal, trip_id)
-    await asyncio.sleep(UNDO_AFTER_S)
-    return await _by_temporal(client, temporal, trip_id)
-
-
-_CANCEL = {
-    Way.ONCE: _once,
-    Way.TWICE: _twice,
-    Way.AGAIN: _again,
-    Way.TEMPORAL: _by_temporal,
-    Way.TEMPORAL_AGAIN: _by_temporal_again,
-}
+def shown(outcomes: Sequence[Outcome]) -> str:
+    """A row for each way and what came of it."""
+    rows = Counter(
+        (one.way.value, "killed" if one.worker_killed else "left", str(one.answer or NONE), one.status)
+        for one in outcomes
+    )
+    headings = ("cancel", "worker", "answer", "ended", "trips")
+    return table(headings, ((*row, count) for row, count in sorted(rows.items())))

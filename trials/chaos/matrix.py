@@ -3,15 +3,15 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from audit.run import audit
 from trials.chaos.client import Away, Client
-from trials.chaos.moments import Missed, Moment, Placed, bring, check, freeze
-from trials.chaos.target import TEMPORAL
-from trials.chaos.verdict import FINAL, faults_of, final
+from trials.chaos.moments import TEMPORAL, Missed, Moment, Placed, bring, check, freeze
+from trials.chaos.verdict import faults_of, final, under_way
+from trials.polling import until
+from trials.report import table
 from trip.partner import Partner
 
 TRIES = 4
@@ -57,29 +57,17 @@ def groups() -> list[list[Cell]]:
 def quick_groups() -> list[list[Cell]]:
     """Every process at every moment, once each: the moments of a process are those of different steps."""
     steps, found = list(Partner), []
+    # The one whose trip stands still for the shortest time comes last.
+    moments = [Moment.COMPENSATING, Moment.BEFORE_EFFECT, Moment.AFTER_EFFECT, Moment.AFTER_REPLY]
     for turn, process in enumerate(Process):
-        cells = [
-            Cell(process, moment, steps[(turn + place) % len(steps)])
-            # The one whose trip stands still for the shortest time comes last.
-            for place, moment in enumerate(sorted(Moment, key=_STAYS.index))
-        ]
-        found.append(cells)
+        numbered = enumerate(moments, start=turn)
+        found.append([Cell(process, moment, steps[place % len(steps)]) for place, moment in numbered])
     return found
-
-
-_STAYS = [Moment.COMPENSATING, Moment.BEFORE_EFFECT, Moment.AFTER_EFFECT, Moment.AFTER_REPLY]
 
 
 async def run_all(client: Client, workers: int) -> list[Outcome]:
     """Every cell, group by group. Raises Missed."""
     return [outcome for cells in groups() for outcome in await run_group(client, cells, workers)]
-
-
-async def audited(client: Client) -> list[str]:
-    """What the audit of all stores finds."""
-    report = await audit(client.target.endpoints())
-    wrong = [f"{found.subject}: {found.code}: {found.problem}" for found in report.discrepancies]
-    return wrong + [f"{subject}: not at rest, and so not audited" for subject in report.in_flight]
 
 
 async def run_group(client: Client, cells: Sequence[Cell], workers: int) -> list[Outcome]:
@@ -88,7 +76,7 @@ async def run_group(client: Client, cells: Sequence[Cell], workers: int) -> list
     try:
         _kill(client, cells, workers)
     finally:
-        client.target.signal(TEMPORAL, signal.SIGCONT)
+        client.world.signal(TEMPORAL, signal.SIGCONT)
     started = time.monotonic()
     judging = (_judged(client, cell, one, started) for cell, one in zip(cells, placed, strict=True))
     return list(await asyncio.gather(*judging))
@@ -114,23 +102,22 @@ async def _at_their_moments(client: Client, cells: Sequence[Cell]) -> list[Place
         for one in standing:
             await check(client, one)
     except Missed:
-        client.target.signal(TEMPORAL, signal.SIGCONT)
+        client.world.signal(TEMPORAL, signal.SIGCONT)
         raise
     return placed
 
 
 def _kill(client: Client, cells: Sequence[Cell], workers: int) -> None:
-    names: dict[str, None] = {}
     for cell in cells:
         match cell.process:
             case Process.WORKER:
-                names |= {f"worker-{number}": None for number in range(1, workers + 1)}
+                names = [f"worker-{number}" for number in range(1, workers + 1)]
             case Process.PARTNER:
-                names[cell.step.value] = None
+                names = [cell.step.value]
             case _:
-                names[cell.process.value] = None
-    for name in names:
-        client.target.kill(name)
+                names = [cell.process.value]
+        for name in names:
+            client.world.kill(name)
 
 
 async def _judged(client: Client, cell: Cell, placed: Placed, started: float) -> Outcome:
@@ -144,7 +131,7 @@ async def _judged(client: Client, cell: Cell, placed: Placed, started: float) ->
 
 
 async def _ready(client: Client) -> None:
-    """Wait until all that was killed is back."""
+    """Wait until everything that was killed is back."""
 
     async def answers() -> bool:
         try:
@@ -152,7 +139,7 @@ async def _ready(client: Client) -> None:
         except Away:
             return False
 
-    await _eventually(answers)
+    await until(answers, END_LIMIT_S)
 
 
 async def _mend(client: Client) -> None:
@@ -161,12 +148,21 @@ async def _mend(client: Client) -> None:
         await client.lab("DELETE", partner.value, "/lab/faults")
 
     async def at_rest() -> bool:
-        return all(trip["status"] in FINAL for trip in await client.trips())
+        return not await under_way(client)
 
-    await _eventually(at_rest)
+    await until(at_rest, END_LIMIT_S)
 
 
-async def _eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(END_LIMIT_S):
-        while not await condition():  # noqa: ASYNC110 - another process tells of no event
-            await asyncio.sleep(0.1)
+def shown(outcomes: Sequence[Outcome]) -> str:
+    """A row for each process and moment, a column for each step."""
+    found = {one.cell: one for one in outcomes}
+    rows = (
+        (process.value, moment.value, *(_shown(found[Cell(process, moment, step)]) for step in Partner))
+        for process in Process
+        for moment in Moment
+    )
+    return table(("process", "moment", *Partner), rows)
+
+
+def _shown(outcome: Outcome) -> str:
+    return f"{'WRONG' if outcome.wrong else outcome.status} {outcome.took_s:.1f} s"

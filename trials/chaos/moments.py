@@ -1,21 +1,22 @@
 """Brings a trip to one moment of one step and keeps it there for a few seconds, by the partners' lab.
 
-Faults hit a counted number of calls, so trips are brought to their moments one after another: whatever
-moves is the trip that the fault is meant for, and those before it stand still.
+Faults hit a counted number of calls, so trips are brought to their moments one after another: only the trip
+that the fault is meant for moves, and those before it stand still.
 """
 
-import asyncio
 import signal
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trials.chaos.client import Client, Json
-from trials.chaos.orders import whole_order
-from trials.chaos.target import TEMPORAL
+from trials.chaos.client import Client
 from trials.chaos.verdict import ACTIVE
-from trip.partner import Partner
+from trials.orders import Json, bench_order
+from trials.polling import until
+from trip.partner import PAYMENT, Partner
+
+TEMPORAL = "temporal"
 
 STAY_MS = 4000
 """Within the time limit of every call, so that its partner still answers the one who asked."""
@@ -53,7 +54,7 @@ class Placed:
         """Whole, unless it is being undone already."""
         if self.moment is not Moment.COMPENSATING:
             return ("confirmed",)
-        return ("cancelled",) if self.step is Partner("payment") else ("failed",)
+        return ("cancelled",) if self.step is PAYMENT else ("failed",)
 
 
 async def bring(client: Client, step: Partner, moment: Moment) -> Placed:
@@ -67,21 +68,21 @@ async def bring(client: Client, step: Partner, moment: Moment) -> Placed:
 
 
 async def stands(client: Client, placed: Placed) -> bool:
-    """Whether the trip is at its moment, by what its partner has been asked and has done."""
+    """Whether the trip is at its moment, by the calls that its partner received and its reservation."""
     calls = await client.lab_calls(placed.step.value, placed.trip_id)
     seen = [(call["verb"], call["outcome"]) for call in calls]
     match placed.moment:
         case Moment.BEFORE_EFFECT | Moment.AFTER_REPLY:
             return seen == [("PUT", None)]
         case Moment.AFTER_EFFECT:
-            held = await client.reservation(placed.step.value, placed.trip_id)
+            held = await client.stands_as(placed.step.value, placed.trip_id)
             return seen == [("PUT", "dropped")] and held in ACTIVE
         case Moment.COMPENSATING:
             return bool(seen) and seen[-1] == ("DELETE", None)
 
 
 async def check(client: Client, placed: Placed) -> None:
-    """Raises Missed where the trip is no longer at its moment."""
+    """Raises Missed if the trip is no longer at its moment."""
     if not await stands(client, placed):
         raise Missed(f"{placed.step}: {placed.moment}")
 
@@ -89,10 +90,9 @@ async def check(client: Client, placed: Placed) -> None:
 async def freeze(client: Client, placed: list[Placed]) -> None:
     """Stop Temporal, then wait until every reply has reached a worker, which cannot record it. Raises Missed.
 
-    What the worker does next it does as well, and cannot record either. Temporal stays stopped: whoever calls
-    continues it.
+    The worker goes on, and cannot record that either. Temporal stays stopped until the caller continues it.
     """
-    client.target.signal(TEMPORAL, signal.SIGSTOP)
+    client.world.signal(TEMPORAL, signal.SIGSTOP)
     for one in placed:
         await _until(lambda one=one: _replied(client, one), f"{one.step}: {one.moment}")  # type: ignore[misc]
 
@@ -104,37 +104,37 @@ async def _replied(client: Client, placed: Placed) -> bool:
 
 async def _before_effect(client: Client, step: str) -> str:
     await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["PUT"]})
-    return await _book(client, whole_order())
+    return await _book(client, bench_order())
 
 
 async def _after_effect(client: Client, step: str) -> str:
     await _fault(client, step, {"drop_reply_rate": 1.0, "count": 1, "verbs": ["PUT"]})
-    return await _book(client, whole_order())
+    return await _book(client, bench_order())
 
 
 async def _before_reply(client: Client, step: str) -> str:
-    """Its capture takes as long: with all that was held it is then what the worker did and cannot record."""
+    """Its capture takes as long. So the worker did that, too, and cannot record it."""
     slow = {"latency_ms": FROZEN_MS}
-    if step == Partner("payment"):
+    if step == PAYMENT:
         await _fault(client, step, slow | {"count": 2, "verbs": ["PUT", "confirm"]})
     else:
         await _fault(client, step, slow | {"count": 1, "verbs": ["PUT"]})
-        await _fault(client, Partner("payment"), slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]})
-    return await _book(client, whole_order())
+        await _fault(client, PAYMENT, slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]})
+    return await _book(client, bench_order())
 
 
 async def _compensating(client: Client, step: str) -> str:
-    if step == Partner("payment"):
+    if step == PAYMENT:
         return await _cancelled_while_paying(client)
     await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})
-    return await _book(client, whole_order("tok_declined"))
+    return await _book(client, bench_order(card_token="tok_declined"))  # noqa: S106
 
 
 async def _cancelled_while_paying(client: Client) -> str:
     """A declined payment leaves nothing to undo, so this one is cancelled while it is out."""
-    step = Partner("payment").value
+    step = PAYMENT.value
     trip_id = await _before_effect(client, step)
-    placed = Placed(trip_id, Partner("payment"), Moment.BEFORE_EFFECT)
+    placed = Placed(trip_id, PAYMENT, Moment.BEFORE_EFFECT)
     await _until(lambda: stands(client, placed), "payment: before its cancel")
     await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})
     status, answer = await client.insist("POST", f"/trips/{trip_id}/cancel", ACCEPT_LIMIT_S)
@@ -168,8 +168,6 @@ async def _fault(client: Client, step: str, faults: Json) -> None:
 
 async def _until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
     try:
-        async with asyncio.timeout(REACH_LIMIT_S):
-            while not await condition():  # noqa: ASYNC110 - another process tells of no event
-                await asyncio.sleep(LOOK_EVERY_S)
+        await until(condition, REACH_LIMIT_S, LOOK_EVERY_S)
     except TimeoutError as error:
         raise Missed(what) from error

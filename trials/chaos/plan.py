@@ -1,4 +1,4 @@
-"""What a seed stands for: the trips, the faults and the kills, drawn before anything is started."""
+"""The trips, faults and kills that a seed stands for, drawn before anything is started."""
 
 import random
 from collections.abc import Iterator
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from trip.partner import Partner
+from partners.catalogue import PARTNERS, STAYS
+from partners.declaration import Stay
+from trials.orders import MEMBER, Json
 
-Json = dict[str, Any]
-
-PROCESSES = (
-    "worker-1", "worker-2", "api", "temporal", "postgres", "mongo", "redis", "falkordb",
-    *(partner.value for partner in Partner),
-)  # fmt: skip
+_ENGINES = sorted({partner.engine for partner in PARTNERS})
+_PARTNERS = [partner.name for partner in PARTNERS]
+PROCESSES = ("worker-1", "worker-2", "api", "temporal", *_ENGINES, *_PARTNERS)
 
 GAP_S = (5.0, 20.0)
 STOP_S = (6.0, 12.0)
@@ -23,15 +22,10 @@ ERROR_RATE = 0.2
 DROP_RATE = 0.125
 """Of the calls that no error hit: a tenth of all."""
 
-_PARTS = (
-    ("hotel", "tour", "flight"),
-    ("hotel", "tour"),
-    ("tour", "flight"),
-    ("hotel",),
-    ("tour",),
-    ("flight",),
-)
 _DAYS = 300
+_POPULAR_DAY = timedelta(days=29)
+"""So many want so much on this day that it is soon sold out."""
+_POPULAR_UNITS = 15
 
 
 @dataclass(frozen=True)
@@ -95,30 +89,33 @@ def kills(seed: int) -> Iterator[PlannedKill]:
 def faults(seed: int, partner: str) -> Iterator[PlannedFaults]:
     """A partner's faults without end: a fifth of its calls fail, a tenth are cut after the effect."""
     draw = random.Random(f"{seed}/faults/{partner}")
+    kinds: tuple[Json, ...] = (
+        {},
+        {},
+        {"status": 429},
+        {"status": 429, "retry_after_s": 1},
+        {"latency_ms": 400},
+    )
     while True:
-        yield PlannedFaults(
-            {
-                "error_rate": ERROR_RATE,
-                "status": draw.choice((500, 502, 503, 504)),
-                "drop_reply_rate": DROP_RATE,
-            }
-            | draw.choice(
-                ({}, {}, {"status": 429}, {"status": 429, "retry_after_s": 1}, {"latency_ms": 400})
-            ),
-            draw.uniform(*REROLL_S),
-        )
+        status = draw.choice((500, 502, 503, 504))
+        found = {"error_rate": ERROR_RATE, "status": status, "drop_reply_rate": DROP_RATE}
+        yield PlannedFaults(found | draw.choice(kinds), draw.uniform(*REROLL_S))
 
 
 def _order(draw: random.Random, today: date) -> Json:
-    first = today + timedelta(days=draw.randint(30, 30 + _DAYS))
-    parts = draw.choices(_PARTS, weights=(6, 1, 1, 1, 1, 1))[0]
-    member = draw.choices(("BENCH-MEMBER", "M-1001", "M-1002", "M-1003"), weights=(12, 4, 1, 1))[0]
+    is_popular = draw.random() < 0.1
+    first = today + (_POPULAR_DAY if is_popular else timedelta(days=draw.randint(30, 30 + _DAYS)))
+    stays = STAYS if draw.random() < 0.5 else draw.sample(STAYS, draw.randint(1, len(STAYS)))
+    members = (MEMBER, "M-1001", "M-1002", "M-1003")
+    member = draw.choices(members, weights=(12, 4, 1, 1))[0]
+    cards = ("tok_visa", "tok_declined", "tok_slow")
     body: Json = {
         "traveller": {"name": "Ada Lovelace", "email": "ada@example.com", "member_id": member},
-        "payment": {"card_token": _card(draw), "currency": "JPY"},
+        "payment": {"card_token": draw.choices(cards, weights=(20, 2, 1))[0], "currency": "JPY"},
         "when_partner_down": draw.choice(("fail", "wait", "wait")),
     }
-    body |= {part: _PART[part](draw, first) for part in parts}
+    units = _POPULAR_UNITS if is_popular else draw.randint(1, 4)
+    body |= {stay.name: _stay(draw, stay, first, units) for stay in stays}
     if draw.random() < 0.6:
         # The last is more than any price: points pay all.
         body["points"] = {"redeem": draw.choice((50, 500, 5000, 10**9))}
@@ -127,33 +124,8 @@ def _order(draw: random.Random, today: date) -> Json:
     return body
 
 
-def _card(draw: random.Random) -> str:
-    return draw.choices(("tok_visa", "tok_declined", "tok_slow"), weights=(20, 2, 1))[0]
-
-
-def _hotel(draw: random.Random, first: date) -> Json:
-    names = ("TYO-GRAND", "KYO-RYOKAN", "OSA-POD", "NO-SUCH-HOTEL")
-    hotel = draw.choices(names, weights=(8, 8, 2, 1))[0]
-    # One room in all: trips on the same few nights find it sold out.
-    start = first.replace(day=1) if hotel == "OSA-POD" else first
-    nights = draw.randint(1, 4)
-    return {
-        "hotel_id": hotel,
-        "check_in": str(start),
-        "check_out": str(start + timedelta(days=nights)),
-        "rooms": 1,
-    }
-
-
-def _tour(draw: random.Random, first: date) -> Json:
-    tour = draw.choices(("KYOTO-WALK", "FUJI-HIKE", "NO-SUCH-TOUR"), weights=(12, 3, 1))[0]
-    day = first.replace(day=1) if tour == "FUJI-HIKE" else first
-    return {"tour_id": tour, "date": str(day), "seats": draw.randint(1, 4)}
-
-
-def _flight(draw: random.Random, first: date) -> Json:
-    flight = draw.choices(("NH847", "JL123", "NO-SUCH-FLIGHT"), weights=(12, 6, 1))[0]
-    return {"flight_no": flight, "date": str(first), "seats": draw.randint(1, 4)}
-
-
-_PART = {"hotel": _hotel, "tour": _tour, "flight": _flight}
+def _stay(draw: random.Random, stay: Stay[Any], first: date, units: int) -> Json:
+    """The example, with so many units; one in twenty does not exist."""
+    fields = {field.annotation: name for name, field in reversed(stay.body.model_fields.items())}
+    body: Json = stay.example(first).model_dump(mode="json") | {fields[int]: units}
+    return body | {fields[str]: "NO-SUCH"} if draw.random() < 0.05 else body

@@ -1,48 +1,54 @@
-"""Whether trips ended whole or undone, by what their partners say."""
+"""Whether trips ended whole or undone, by their partners' word, and whether all stores agree."""
 
-import asyncio
 from collections.abc import Iterable
 
-from trials.chaos.client import Client, Json
+from audit.run import audit
+from trials.chaos.client import Client
+from trials.orders import Json
+from trials.polling import last_look
+from trials.traveller import FINAL
 from trip.partner import Partner
-from trip.trip import FINAL_STATUSES
+from trip.trip import TripStatus
 
-FINAL = frozenset(status.value for status in FINAL_STATUSES)
-UNFINISHED = ("booking", "compensating", "needs_attention")
+UNFINISHED = [status.value for status in TripStatus if status.value not in FINAL]
 ACTIVE = frozenset({"held", "confirmed"})
 LOOK_EVERY_S = 0.3
 
 
+async def under_way(client: Client) -> list[Json]:
+    """The trips that have not ended."""
+    return [trip for status in UNFINISHED for trip in await client.trips(status)]
+
+
 async def settled(client: Client, limit_s: float) -> list[Json]:
-    """Wait until no trip is under way, for `limit_s` seconds at most; the trips that still are then."""
-    until = asyncio.get_running_loop().time() + limit_s
-    while True:
-        open_trips = [trip for status in UNFINISHED for trip in await client.trips(status)]
-        if not open_trips or asyncio.get_running_loop().time() >= until:
-            return open_trips
-        await asyncio.sleep(LOOK_EVERY_S)
+    """Wait until no trip is under way; the trips that still are after `limit_s` seconds."""
+    return await last_look(lambda: under_way(client), lambda found: not found, limit_s, LOOK_EVERY_S)
 
 
 async def final(client: Client, trip_id: str, limit_s: float) -> Json:
     """The trip once it is final, or as it stands after `limit_s` seconds."""
-    until = asyncio.get_running_loop().time() + limit_s
-    while True:
-        trip = await client.trip(trip_id)
-        if trip["status"] in FINAL or asyncio.get_running_loop().time() >= until:
-            return trip
-        await asyncio.sleep(LOOK_EVERY_S)
+    return await last_look(
+        lambda: client.trip(trip_id), lambda trip: trip["status"] in FINAL, limit_s, LOOK_EVERY_S
+    )
 
 
 async def faults_of(client: Client, trip: Json, may_end: Iterable[str]) -> list[str]:
-    """What is wrong with a trip that has ended: its status, or a part that is missing or left behind."""
+    """What is wrong with a trip that has ended: its status, or a step that is missing or left behind."""
     wrong = []
     if trip["status"] not in may_end:
         wrong.append(f"ended {trip['status']}, not {' or '.join(may_end)}: {trip['failure']}")
+    ordered = {step["name"] for step in trip["steps"]}
     for partner in Partner:
-        found = await client.reservation(partner.value, trip["trip_id"])
-        ordered = any(step["name"] == partner for step in trip["steps"])
-        if trip["status"] == "confirmed" and ordered and found != "confirmed":
+        found = await client.stands_as(partner, trip["trip_id"])
+        if trip["status"] == "confirmed" and partner in ordered and found != "confirmed":
             wrong.append(f"confirmed, but {partner} says {found}")
         if trip["status"] != "confirmed" and found in ACTIVE:
             wrong.append(f"{trip['status']}, but {partner} says {found}")
     return wrong
+
+
+async def audited(client: Client) -> list[str]:
+    """A line for each discrepancy that the audit of all stores finds, and each thing it could not judge."""
+    report = await audit(client.world.endpoints())
+    wrong = [f"{found.subject}: {found.code}: {found.problem}" for found in report.discrepancies]
+    return wrong + [f"{subject}: not at rest, and so not audited" for subject in report.in_flight]

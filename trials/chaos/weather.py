@@ -6,26 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
-
 from trials.chaos import plan
 from trials.chaos.client import Client
 from trials.chaos.plan import PlannedFaults, PlannedKill
+from trials.orders import Json
+from trials.polling import until
 from trip.partner import Partner
 
 REPEAT_S = 1.0
 END_LIMIT_S = 30.0
 CUT = "dropped"
-
-
-class Damage(BaseModel):
-    """What was done: processes killed and stopped, and the partners' calls, with how many were spoilt."""
-
-    kills: dict[str, int]
-    stops: dict[str, int]
-    calls: int
-    faulty: int
-    cut: int
 
 
 @dataclass
@@ -45,19 +35,25 @@ class Weather:
             group.create_task(self._kill(plan.kills(seed), stop))
 
     async def clear(self) -> None:
-        """End all faults. Raises TimeoutError where a partner does not come back."""
+        """End all faults. Raises TimeoutError if a partner does not come back."""
         async with asyncio.timeout(END_LIMIT_S):
             for partner in Partner:
-                while await self.client.lab("DELETE", partner.value, "/lab/faults") is None:  # noqa: ASYNC110 - no event
-                    await asyncio.sleep(REPEAT_S / 2)
+                await until(lambda partner=partner: self._mended(partner), END_LIMIT_S)  # type: ignore[misc]
 
-    async def damage(self) -> Damage:
-        """All of it, when all is over."""
+    async def _mended(self, partner: str) -> bool:
+        return await self.client.lab("DELETE", partner, "/lab/faults") is not None
+
+    async def damage(self) -> Json:
+        """All of it, when all is over; calls are faulty if they were answered 5xx or 429."""
         await self.count_calls(*Partner)
         faulty = sum(n for outcome, n in self.calls.items() if outcome == "429" or outcome[0] == "5")
-        return Damage(
-            kills=self.kills, stops=self.stops, calls=self.calls.total(), faulty=faulty, cut=self.calls[CUT]
-        )
+        return {
+            "kill -9": self.kills,
+            "stopped": self.stops,
+            "calls to partners": self.calls.total(),
+            "faulty": faulty,
+            "cut after the effect": self.calls[CUT],
+        }
 
     async def count_calls(self, *partners: str) -> None:
         """Add up the partners' calls, which each keeps only as long as it lives."""
@@ -68,11 +64,11 @@ class Weather:
     async def _break(self, partner: str, planned: Iterator[PlannedFaults], stop: asyncio.Event) -> None:
         now = asyncio.get_running_loop().time
         for faults in planned:
-            until = now() + faults.for_s
-            while now() < until:
+            deadline = now() + faults.for_s
+            while now() < deadline:
                 # Again and again, since a partner that was killed has forgotten them.
                 await self.client.lab("PUT", partner, "/lab/faults", faults.faults)
-                if await _set_within(stop, min(REPEAT_S, max(0.0, until - now()))):
+                if await _set_within(stop, min(REPEAT_S, max(0.0, deadline - now()))):
                     return
 
     async def _kill(self, planned: Iterator[PlannedKill], stop: asyncio.Event) -> None:
@@ -82,20 +78,19 @@ class Weather:
             if kill.stop_s is not None:
                 await self._stop_for(kill.process, kill.stop_s)
                 continue
-            if kill.process in self.client.target.partners:
+            if kill.process in self.client.world.partners:
                 await self.count_calls(kill.process)
-            if self.client.target.kill(kill.process):
-                self.kills[kill.process] += 1
+            self.kills[kill.process] += self.client.world.kill(kill.process)
 
     async def _stop_for(self, process: str, stop_s: float) -> None:
-        target = self.client.target
-        if not target.signal(process, signal.SIGSTOP):
+        world = self.client.world
+        if not world.signal(process, signal.SIGSTOP):
             return
         self.stops[process] += 1
         try:
             await asyncio.sleep(stop_s)
         finally:
-            target.signal(process, signal.SIGCONT)
+            world.signal(process, signal.SIGCONT)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from trials.chaos.cancels import mixed, run, violations
 from trials.chaos.client import Client
-from trials.chaos.matrix import audited
+from trials.chaos.verdict import audited
 
 MOMENTS = 15
 

@@ -3,7 +3,8 @@
 import pytest
 
 from trials.chaos.client import Client
-from trials.chaos.matrix import Cell, audited, quick_groups, run_group
+from trials.chaos.matrix import Cell, quick_groups, run_group
+from trials.chaos.verdict import audited
 
 
 @pytest.mark.parametrize("cells", quick_groups(), ids=lambda cells: cells[0].process.value)

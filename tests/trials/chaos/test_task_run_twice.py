@@ -13,12 +13,12 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.partners.client import until
 from tests.replay.test_replay import replayer
-from trials.chaos.client import Client, Json
+from trials.chaos.client import Client
 from trials.chaos.moments import FROZEN_MS
-from trials.chaos.orders import whole_order
 from trials.chaos.verdict import faults_of, final
+from trials.orders import Json, bench_order, small_order
+from trials.polling import until
 from trip.trip import Trip
 
 REFUSED_AFTER_MS = 1000
@@ -31,22 +31,15 @@ WAITING = """
 """
 
 
-def no_such_hotel() -> Json:
-    """A trip that ends with the answer to its only hold: nothing is to be undone."""
-    order = whole_order()
-    order["hotel"] |= {"hotel_id": "NO-SUCH-HOTEL"}
-    return {name: part for name, part in order.items() if name not in ("tour", "flight", "points")}
-
-
 @pytest.mark.parametrize("round_", range(3))
 async def test_a_trip_ends_as_its_record_says_when_its_last_task_runs_twice(
     client: Client, round_: int
 ) -> None:
     """The row of the record is locked, so that the task that ends the trip still runs when a cancel comes."""
-    faults = {"latency_ms": REFUSED_AFTER_MS, "count": 1, "verbs": ["PUT"]}
-    await client.lab("PUT", "hotel", "/lab/faults", faults)
-    _, trip = await client.call("POST", "/trips", json=no_such_hotel())
-    trip_id = trip["trip_id"]
+    await client.break_partner("hotel", latency_ms=REFUSED_AFTER_MS, count=1, verbs=["PUT"])
+    order = small_order("hotel")
+    order["hotel"]["hotel_id"] = "NO-SUCH-HOTEL"  # so nothing is to be undone
+    trip_id = await accepted(client, order)
     handle = await handle_of(client, trip_id)
 
     async def sent() -> bool:
@@ -64,34 +57,32 @@ async def test_a_trip_ends_as_its_record_says_when_its_last_task_runs_twice(
 
 async def test_what_a_lost_task_sent_is_undone_by_the_run_that_does_not_remember_it(client: Client) -> None:
     """The worker dies amid local activities, of which no history tells; the next run meets a cancel first."""
-    faults = {"latency_ms": SLOWEST_MS, "count": 1, "verbs": ["PUT"]}
-    await client.lab("PUT", "hotel", "/lab/faults", faults)
+    await client.break_partner("hotel", latency_ms=SLOWEST_MS, count=1, verbs=["PUT"])
     trip_id = await accepted(client)
     await until(lambda: has_sent(client, trip_id, to="hotel", holding=["tour", "flight"]))
     await cancel(client, trip_id)
-    client.target.kill("worker-1")
+    client.world.kill("worker-1")
     await assert_undone(client, trip_id)
 
 
 async def test_what_a_later_lost_task_sent_is_undone_too(client: Client) -> None:
     """The flight's hold goes by an ordinary activity, and so the rest is held in another workflow task."""
-    await client.lab("PUT", "flight", "/lab/faults", {"error_rate": 1.0, "count": 1, "verbs": ["PUT"]})
-    faults = {"latency_ms": FROZEN_MS, "count": 1, "verbs": ["PUT"]}
-    await client.lab("PUT", "payment", "/lab/faults", faults)
+    await client.break_partner("flight", error_rate=1.0, count=1, verbs=["PUT"])
+    await client.break_partner("payment", latency_ms=FROZEN_MS, count=1, verbs=["PUT"])
     trip_id = await accepted(client)
     await until(lambda: has_sent(client, trip_id, to="payment", holding=["flight", "points"]))
-    client.target.signal("worker-1", signal.SIGSTOP)  # so that it records nothing of what takes effect
+    client.world.signal("worker-1", signal.SIGSTOP)  # so that it records nothing of what takes effect
     try:
         await cancel(client, trip_id)
         await until(lambda: has_sent(client, trip_id, to="payment", holding=["payment"]))
     finally:
-        client.target.kill("worker-1")
+        client.world.kill("worker-1")
     await assert_undone(client, trip_id)
 
 
 async def test_a_captured_trip_stands_when_its_last_task_runs_twice(client: Client) -> None:
     """Temporal's own cancel comes while the confirmations are out, and so the server rejects their task."""
-    await client.lab("PUT", "hotel", "/lab/faults", {"latency_ms": REFUSED_AFTER_MS, "count": 2})
+    await client.break_partner("hotel", latency_ms=REFUSED_AFTER_MS, count=2)
     trip_id = await accepted(client)
     await until(lambda: has_asked_to_confirm(client, trip_id, "hotel"))
     await cancel(client, trip_id)
@@ -104,7 +95,7 @@ async def test_what_a_lost_task_captured_is_seen_through(client: Client) -> None
     trip_id = await captures(client)
     await cancel(client, trip_id)
     asking = asyncio.create_task(client.insist("POST", f"/trips/{trip_id}/cancel", SETTLE_LIMIT_S))
-    client.target.kill("worker-1")
+    client.world.kill("worker-1")
     status, answer = await asking
     assert (status, answer["code"]) == (409, "already_final")
     await assert_whole(client, trip_id)
@@ -113,33 +104,33 @@ async def test_what_a_lost_task_captured_is_seen_through(client: Client) -> None
 async def test_what_a_lost_task_captured_is_seen_through_whatever_holds_would_meet(client: Client) -> None:
     """The next run is not to try what the lost one had: the tour takes no more holds."""
     trip_id = await captures(client)
-    client.target.kill("worker-1")
-    await client.lab("PUT", "tour", "/lab/faults", {"error_rate": 1.0, "status": 400, "verbs": ["PUT"]})
+    client.world.kill("worker-1")
+    await client.break_partner("tour", error_rate=1.0, status=400, verbs=["PUT"])
     try:
         await assert_whole(client, trip_id)
         assert [call["verb"] for call in await client.lab_calls("tour", trip_id)] == ["PUT", "confirm"]
     finally:
-        await client.lab("DELETE", "tour", "/lab/faults")
+        await client.mend_partner("tour")
 
 
 async def test_a_run_that_cannot_know_of_a_capture_writes_nothing_over_it(client: Client) -> None:
     """The record is locked while it runs: it holds anew, is refused, and must ask before it undoes."""
     trip_id = await captures(client)
-    await client.lab("PUT", "tour", "/lab/faults", {"error_rate": 1.0, "status": 400, "verbs": ["PUT"]})
+    await client.break_partner("tour", error_rate=1.0, status=400, verbs=["PUT"])
     try:
         async with locked(client, "lock table trips") as is_waited_for:
-            client.target.kill("worker-1")
+            client.world.kill("worker-1")
             await until(lambda: was_refused(client, trip_id, "tour"), SETTLE_LIMIT_S)
             await until(is_waited_for)
         await assert_whole(client, trip_id)
     finally:
-        await client.lab("DELETE", "tour", "/lab/faults")
+        await client.mend_partner("tour")
 
 
 @contextlib.asynccontextmanager
 async def locked(client: Client, lock: str) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
     """Nobody writes to the record what is locked; gives what tells whether somebody waits to."""
-    locking, watching = [await asyncpg.connect(client.target.database_url) for _ in range(2)]
+    locking, watching = [await asyncpg.connect(client.world.database_url) for _ in range(2)]
 
     async def is_waited_for() -> bool:
         return bool(await watching.fetchval(WAITING))
@@ -153,20 +144,19 @@ async def locked(client: Client, lock: str) -> AsyncIterator[Callable[[], Awaita
         await watching.close()
 
 
-async def accepted(client: Client) -> str:
-    _, trip = await client.call("POST", "/trips", json=whole_order())
+async def accepted(client: Client, order: Json | None = None) -> str:
+    _, trip = await client.call("POST", "/trips", json=order or bench_order())
     return str(trip["trip_id"])
 
 
 async def has_sent(client: Client, trip_id: str, to: str, holding: list[str]) -> bool:
-    known = [await client.reservation(partner, trip_id) for partner in holding]
+    known = [await client.stands_as(partner, trip_id) for partner in holding]
     return set(known) == {"held"} and bool(await client.lab_calls(to, trip_id))
 
 
 async def captures(client: Client) -> str:
     """A trip whose capture has been sent, amid local activities of which no history tells."""
-    faults = {"latency_ms": FROZEN_MS, "count": 1, "verbs": ["confirm"]}
-    await client.lab("PUT", "payment", "/lab/faults", faults)
+    await client.break_partner("payment", latency_ms=FROZEN_MS, count=1, verbs=["confirm"])
     trip_id = await accepted(client)
     await until(lambda: has_asked_to_confirm(client, trip_id, "payment"))
     return trip_id
@@ -181,7 +171,7 @@ async def has_asked_to_confirm(client: Client, trip_id: str, partner: str) -> bo
 
 
 async def handle_of(client: Client, trip_id: str) -> WorkflowHandle[Any, Trip]:
-    temporal = await TemporalClient.connect(client.target.temporal, data_converter=pydantic_data_converter)
+    temporal = await TemporalClient.connect(client.world.temporal, data_converter=pydantic_data_converter)
     return temporal.get_workflow_handle(trip_id, result_type=Trip)
 
 

@@ -1,8 +1,8 @@
 """Clients that contend for one row under optimistic locking: the model of AWS's backoff simulator.
 
-Each client reads the row's version, writes with it, and waits and starts over where another was first.
-Every message takes |N(10, 2)| ms. The model is that of aws-samples/aws-arch-backoff-simulator, which counts
-a client's first failure as attempt 1 where the talk counts it as 0; so it is here.
+Each client reads the row's version and writes with it. If another was first, it waits and starts over. Every
+message takes |N(10, 2)| ms. The model is that of aws-samples/aws-arch-backoff-simulator, which counts a
+client's first failure as attempt 1; so it is here.
 """
 
 import heapq
@@ -23,7 +23,7 @@ Delay = Callable[[int, float | None, random.Random], float]
 
 
 class Contention(NamedTuple):
-    """When the last client was done, in ms, and how many writes that took."""
+    """When the last client was done, and how many writes that took."""
 
     completion_ms: float
     writes: float

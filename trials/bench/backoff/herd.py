@@ -1,8 +1,8 @@
 """The booking herd: 1,000 clients call a partner that is down for 20 s and then takes 200 calls a second.
 
-The reading of the model that gives the known figures: all clients call at 0 s, a call takes |N(10, 2)| ms to
-its answer and costs no more than that; the partner, once up, takes the first 20 calls of each 100 ms and
-refuses the rest at once; a refused client waits and calls again, without end.
+The model that gives the known figures: all clients call at 0 s. A call takes |N(10, 2)| ms to its answer.
+Once up, the partner takes the first 20 calls of each 100 ms and refuses the rest at once. A refused client
+waits and calls again, without end.
 """
 
 import heapq
@@ -23,9 +23,10 @@ BASE_S, CAP_S = 0.1, 10.0
 STRATEGIES: dict[str, BackoffPolicy] = {
     "fixed": BackoffPolicy(base_s=BASE_S, cap_s=BASE_S, jitter=Jitter.NONE),
     "exponential": BackoffPolicy(base_s=BASE_S, cap_s=CAP_S, jitter=Jitter.NONE),
-    "equal": BackoffPolicy(base_s=BASE_S, cap_s=CAP_S, jitter=Jitter.EQUAL),
-    "full": BackoffPolicy(base_s=BASE_S, cap_s=CAP_S, jitter=Jitter.FULL),
-    "decorrelated": BackoffPolicy(base_s=BASE_S, cap_s=CAP_S, jitter=Jitter.DECORRELATED),
+    **{
+        jitter.value: BackoffPolicy(base_s=BASE_S, cap_s=CAP_S, jitter=jitter)
+        for jitter in (Jitter.EQUAL, Jitter.FULL, Jitter.DECORRELATED)
+    },
 }
 
 

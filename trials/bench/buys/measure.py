@@ -2,73 +2,106 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from tests.traveller import bench_order
-from trials.bench.buys.booking import Booked, Travellers
-from trials.bench.buys.figures import calm_figures, outcomes, sick_figures, times
+from audit.facts import SeenReservation
+from audit.partners import PartnerReader
+from trials import cpu
+from trials.bench.buys.figures import Outage, calm_figures, outcomes, sick_figures, times
 from trials.bench.buys.plan import Plan
-from trials.bench.buys.stage import Ground, staged
-from trials.bench.buys.stores import read_stores
-from trials.bench.buys.variants import Carrier, Variant
-from trials.bench.buys.weather import SICK, rage
-from trials.bench.contest import cpu
-from trials.bench.guard.ground import WARM_UP_TRIPS
+from trials.bench.buys.travellers import Booked, Travellers
+from trials.bench.buys.variants import Carrier, Variant, staged
+from trials.orders import STAYS, today
+from trials.world import Ground
 from trip.partner import Partner
-from trip.trip import TripStatus
 
+SICK = Partner(STAYS[-1])
+ERROR_RATE = 0.1
+LOST_SHARE = 0.05
+BY_CHANCE: dict[str, Any] = {
+    "error_rate": ERROR_RATE,
+    "status": 503,
+    # Of the calls that no error hit.
+    "drop_reply_rate": LOST_SHARE / (1 - ERROR_RATE),
+}
 CALM_LIMIT_S = 30.0
 EVENTS_LIMIT_S = 5.0
 
 
-async def measured(variant: Variant, plan: Plan, stop: asyncio.Event) -> dict[str, Any]:
+async def measured(variant: Variant, plan: Plan) -> dict[str, Any]:
     """The variant's figures, on a system of its own."""
     load = os.getloadavg()[0]
-    async with staged(variant, plan.seed, stop) as ground:
-        await _prepared(ground)
-        calm = await _calm(ground, plan)
-        rough = await _rough(ground, plan)
+    async with staged(variant, plan.seed) as ground:
+        if variant.carrier is Carrier.WORKFLOW and not variant.breakers:
+            for partner in Partner:
+                await ground.traveller.override_breaker(partner, "closed")
+        await ground.traveller.warm_up()
+        calm = await _calm(ground, variant, plan)
+        rough = await _rough(ground, variant, plan)
     return {"variant": variant.name, "about": {"load": load}, "calm": calm, **rough}
 
 
-async def _prepared(ground: Ground) -> None:
-    """Breakers held closed where they are left out; connections and caches warm."""
-    if ground.variant.carrier is Carrier.WORKFLOW and not ground.variant.breakers:
-        for partner in Partner:
-            await ground.traveller.override_breaker(partner, "closed")
-    for _ in range(WARM_UP_TRIPS):
-        await ground.traveller.book(bench_order(), wait=30)
-
-
-async def _calm(ground: Ground, plan: Plan) -> dict[str, Any]:
-    before = await _used(ground)
-    travellers = Travellers(ground)
-    await travellers.book(plan.calm_trips(datetime.now(UTC).date()))
+async def _calm(ground: Ground, variant: Variant, plan: Plan) -> dict[str, Any]:
+    before = await asyncio.to_thread(cpu.used, ground.world.run_dir, variant.own)
+    travellers = Travellers(ground.traveller, keys=variant.keys)
+    await travellers.book(plan.calm_trips(today()))
     booked = await travellers.all_told(CALM_LIMIT_S)
-    return calm_figures(booked, cpu.between(before, await _used(ground)))
+    after = await asyncio.to_thread(cpu.used, ground.world.run_dir, variant.own)
+    return calm_figures(booked, cpu.between(before, after))
 
 
-async def _rough(ground: Ground, plan: Plan) -> dict[str, Any]:
-    travellers = Travellers(ground)
+async def _rough(ground: Ground, variant: Variant, plan: Plan) -> dict[str, Any]:
+    travellers = Travellers(ground.traveller, keys=variant.keys)
     async with asyncio.TaskGroup() as group:
-        raging = group.create_task(rage(ground, plan))
-        group.create_task(travellers.book(plan.rough_trips(datetime.now(UTC).date())))
+        hurting = group.create_task(_hurt(ground, variant, plan))
+        group.create_task(travellers.book(plan.rough_trips(today())))
     booked = await travellers.all_told(plan.settle_s)
-    outage = raging.result()
-    stores = await read_stores(ground)
+    outage = hurting.result()
+    calls = {partner: await ground.traveller.received(partner) for partner in Partner}
     return {
-        "outcomes": outcomes(booked, stores.reservations) | await _attention(ground, booked),
+        "outcomes": outcomes(booked, await reservations(ground)) | await _attention(ground, variant, booked),
         "times": times(booked, outage),
-        "sick": sick_figures(stores.calls[SICK], outage, plan.rough_s - plan.up_s),
-        "calls": sum(map(len, stores.calls.values())),
+        "sick": sick_figures(calls[SICK], outage, plan.rough_s - plan.up_s),
+        "calls": sum(map(len, calls.values())),
     }
 
 
-async def _attention(ground: Ground, booked: Sequence[Booked]) -> dict[str, int]:
-    """How many trips needed a person at some time, where there is a record that tells."""
-    if ground.variant.carrier is not Carrier.WORKFLOW:
+async def _hurt(ground: Ground, variant: Variant, plan: Plan) -> Outage:
+    """Calls that fail by chance, an outage, and a kill; nothing fails any more when it returns."""
+    start, traveller = time.monotonic(), ground.traveller
+
+    async def at(seconds: float) -> float:
+        await asyncio.sleep(start + seconds - time.monotonic())
+        return time.time()
+
+    for partner in Partner:
+        await traveller.break_partner(partner, **BY_CHANCE)
+    down_at = await at(plan.down_s)
+    await traveller.break_partner(SICK, down=True)
+    up_at = await at(plan.up_s)
+    await traveller.break_partner(SICK, **BY_CHANCE)
+    await at(plan.kill_s)
+    ground.world.kill(variant.process)
+    await at(plan.rough_s)
+    for partner in Partner:
+        await traveller.mend_partner(partner)
+    return Outage(down_at, up_at)
+
+
+async def reservations(ground: Ground) -> dict[Partner, list[SeenReservation]]:
+    """What the partners' own stores hold. Raises AuditError."""
+    found = {}
+    for partner in Partner:
+        reader = PartnerReader(partner, ground.world.partners[partner], None, ground.http)
+        found[partner] = list((await reader.read()).after.values())
+    return found
+
+
+async def _attention(ground: Ground, variant: Variant, booked: Sequence[Booked]) -> dict[str, int]:
+    """How many trips ever needed a person; only the workflow's record can tell."""
+    if variant.carrier is not Carrier.WORKFLOW:
         return {}
     asked = await asyncio.gather(*(_ever_stuck(ground, one) for one in booked))
     return {"needed_attention": sum(asked)}
@@ -78,10 +111,6 @@ async def _ever_stuck(ground: Ground, booked: Booked) -> bool:
     for trip_id in booked.names - {booked.trip.label}:
         async with asyncio.timeout(EVENTS_LIMIT_S):
             async for event in ground.traveller.events(trip_id):
-                if event.trip["status"] == TripStatus.NEEDS_ATTENTION:
+                if event.trip["status"] == "needs_attention":
                     return True
     return False
-
-
-async def _used(ground: Ground) -> cpu.Used:
-    return await asyncio.to_thread(cpu.used, ground.stage.run_dir, ground.variant.own)

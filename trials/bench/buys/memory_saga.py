@@ -17,7 +17,6 @@ from trip.order import TripOrder
 from trip.partner import PAYMENT, Partner, Patience, Reservation, Verb
 from trip.plan import asked, stages
 
-CONFIRMED, FAILED = "confirmed", "failed"
 ATTEMPT_S = 4.5
 LONGEST_LOOK_S = 15.0
 T = TypeVar("T")
@@ -45,8 +44,8 @@ class MemorySaga:
         except (CallFailed, BreakerOpen, TimeoutError):
             for partner in reversed(sent):
                 await self._call(Verb.RELEASE, partner, PartnerCall(key=key, patience=Patience.ENDLESS))
-            return FAILED
-        return CONFIRMED
+            return "failed"
+        return "confirmed"
 
     async def _hold_all(self, key: str, order: TripOrder, sent: list[Partner]) -> None:
         patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
@@ -119,7 +118,7 @@ async def _put_off(refusal: BreakerOpen, patience: Patience) -> None:
 
 
 async def _together(calls: Iterable[Awaitable[T]]) -> list[T]:
-    """All side by side and each to its end, so that none is under way when the undo begins."""
+    """All side by side. Each comes to its end, so that none is under way when the undo begins."""
     found = await asyncio.gather(*calls, return_exceptions=True)
     for one in found:
         if isinstance(one, BaseException):

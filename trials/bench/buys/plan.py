@@ -1,17 +1,15 @@
-"""What a seed stands for: the trips and when each is booked, drawn before anything is started."""
+"""The trips that a seed stands for, and when each is booked, drawn before anything is started."""
 
 import random
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
-from tests.traveller import bench_order
-
-Json = dict[str, Any]
+from trials.orders import Json, bench_order
 
 WAITS_SHARE = 0.5
 DECLINED_SHARE = 0.05
 RESENT_SHARE = 0.05
+DECLINED_CARD = "tok_declined"
 _DAYS_AHEAD = 30
 _DAYS = 900
 
@@ -28,14 +26,24 @@ class PlannedTrip:
     order: Json
     is_resent: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether it would rather wait for a partner that is down than fail at once."""
+        return bool(self.order["when_partner_down"] == "wait")
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether it cannot be had, whatever is done for it."""
+        return bool(self.order["payment"]["card_token"] == DECLINED_CARD)
+
 
 @dataclass(frozen=True)
 class Plan:
     """A calm phase, then a rough one; seconds, and trips a second.
 
-    All through the rough phase calls fail by chance. The flight partner is down from `down_s` to `up_s`, and
-    the process that carries the trips is killed at `kill_s`, while those that waited catch up. Then
-    `settle_s` at most for what is under way.
+    Calls fail by chance all through the rough phase. One partner is down from `down_s` to `up_s`. The process
+    that carries the trips is killed at `kill_s`, while trips that waited catch up. Trips that are under way
+    at the end get `settle_s`.
     """
 
     seed: int = 7
@@ -48,7 +56,7 @@ class Plan:
     settle_s: float = 45.0
 
     def calm_trips(self, today: date) -> list[PlannedTrip]:
-        """Trips of which nothing is to go wrong."""
+        """Trips that nothing is to go wrong with."""
         return self._trips("calm", self.calm_s, today)
 
     def rough_trips(self, today: date) -> list[PlannedTrip]:
@@ -74,15 +82,5 @@ def _trip(draw: random.Random, label: str, at_s: float, today: date, *, is_rough
     order = bench_order(first, when_partner_down="wait" if waiting < WAITS_SHARE else "fail")
     order["traveller"]["name"] = label
     if is_rough and declined < DECLINED_SHARE:
-        order["payment"]["card_token"] = "tok_declined"  # noqa: S105 - the sample data's card
+        order["payment"]["card_token"] = DECLINED_CARD
     return PlannedTrip(label, at_s, order, is_resent=is_rough and resent < RESENT_SHARE)
-
-
-def waits(trip: PlannedTrip) -> bool:
-    """Whether the trip would rather wait for a partner that is down than fail at once."""
-    return bool(trip.order["when_partner_down"] == "wait")
-
-
-def is_declined(trip: PlannedTrip) -> bool:
-    """Whether the trip cannot be had, whatever is done for it."""
-    return bool(trip.order["payment"]["card_token"] == "tok_declined")  # noqa: S105 - the sample data's card

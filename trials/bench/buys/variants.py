@@ -1,8 +1,15 @@
 """The variants: all mechanisms at work, each of them left out in turn, none at all, and all again."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
+
+from stack.parts import Part, answering
+from trials.cpu import SAGA
+from trials.orders import PARTNERS
+from trials.world import Ground, Stage, fresh_ground, running_module
 
 COMMON = {
     # Nothing of the system's own comes between, and one token books it all.
@@ -28,9 +35,9 @@ class Carrier(StrEnum):
 
 @dataclass(frozen=True)
 class Variant:
-    """One mechanism left out, by `settings` where there are any for it.
+    """One mechanism left out, by `settings` if there are any for it.
 
-    `removed` names what the worker is run without, where no setting can switch it off.
+    `removed` names what the worker is run without, if no setting can switch it off.
     """
 
     name: str
@@ -43,13 +50,13 @@ class Variant:
 
     @property
     def process(self) -> str:
-        """The process that carries the trips, by its name in the run directory; it is the one killed."""
+        """The process that carries the trips, which is the one killed."""
         return "worker-1" if self.carrier is Carrier.WORKFLOW else "saga"
 
     @property
     def own(self) -> tuple[str, ...]:
         """The beginnings of the names of the saga's own processes."""
-        return ("temporal", "worker-", "api") if self.carrier is Carrier.WORKFLOW else ("saga",)
+        return SAGA if self.carrier is Carrier.WORKFLOW else ("saga",)
 
 
 VARIANTS = (
@@ -68,3 +75,30 @@ VARIANTS = (
 )
 
 TITLES = {variant.name: variant.title for variant in VARIANTS}
+
+
+@contextlib.asynccontextmanager
+async def staged(variant: Variant, seed: int) -> AsyncIterator[Ground]:
+    """The variant's system, up while the context is open."""
+    arrange = partial(_arranged, variant, seed)
+    async with fresh_ground(COMMON | dict(variant.settings), arrange=arrange) as ground:
+        yield ground
+
+
+def _arranged(variant: Variant, seed: int, stage: Stage, parts: list[Part]) -> list[Part]:
+    changed = {
+        name: running_module(part, "trials.bench.buys.partner", name, str(seed)) if name in PARTNERS else part
+        for part in parts
+        for name in [part.name]
+    }
+    if variant.removed:
+        worker = changed[variant.process]
+        worker = replace(worker, env={**worker.env, "ANSWERED_DIR": str(stage.run_dir)})
+        changed[variant.process] = running_module(worker, "trials.bench.buys.without", variant.removed)
+    if variant.carrier is not Carrier.WORKFLOW:
+        for name in [name for name in changed if name == "tokens" or name.startswith(SAGA)]:
+            del changed[name]
+        ready = answering(f"{stage.url(stage.ports.api_port)}/healthz")
+        saga = stage.further(variant.process, "trials.bench.buys.in_memory", variant.carrier, ready=ready)
+        changed[variant.process] = saga
+    return list(changed.values())

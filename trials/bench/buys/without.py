@@ -1,66 +1,66 @@
-"""`python -m trials.bench.buys.without NAME`: the system's worker without something it has no switch for."""
+"""`python -m trials.bench.buys.without NAME`: the system's worker without something it has no switch for.
 
+Both are left out where a call is sent; the saga does not know of it.
+"""
+
+import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from unittest.mock import patch
 from uuid import uuid4
 
 import worker
 from activities.http import Answer, PartnerHttp
-from trials.bench.buys.verdict import BETWEEN
+from trials.bench.buys.figures import BETWEEN
 from trip.calls import PartnerCall
-from trip.fence import Ending
-from trip.partner import Partner, PartnerAnswer, Verb
-from workflows.saga import Saga
+from trip.partner import Partner, Reservation, ReservationStatus, Verb
 
 _send = PartnerHttp.send
-_call = Saga._call
+Send = Callable[[PartnerHttp, Verb, Partner, PartnerCall, float], Awaitable[Answer]]
 
 
-async def _undo_nothing(saga: Saga, ending: Ending, _covered: object) -> None:
-    """A trip that could not be had ends there and then, whatever is held for it."""
-    saga._progress.enter(ending.status, ending.failure)
-
-
-async def _send_under_a_fresh_key(
+async def _release_nothing(
     http: PartnerHttp, verb: Verb, partner: Partner, call: PartnerCall, limit_s: float
 ) -> Answer:
-    """Each attempt of a hold is another reservation; the partner's answer says which."""
-    if verb is Verb.RESERVE:
-        call = call.model_copy(update={"key": f"{call.key}{BETWEEN}{uuid4().hex}"})
+    """An undo does nothing, and says that all is undone."""
+    if verb is Verb.RELEASE:
+        return Reservation(key=call.key, status=ReservationStatus.RELEASED)
     return await _send(http, verb, partner, call, limit_s)
 
 
-async def _call_by_answered_key(
-    saga: Saga, verb: Verb, partner: Partner, call: PartnerCall, **options: Any
-) -> PartnerAnswer:
-    """Confirm and release the reservation that was answered; of one that was not nobody knows."""
-    answered: dict[Partner, str] = saga.__dict__.setdefault("answered", {})
+async def _hold_under_a_fresh_key(
+    http: PartnerHttp, verb: Verb, partner: Partner, call: PartnerCall, limit_s: float
+) -> Answer:
+    """Each attempt of a hold is another reservation. Confirm and release go to the one that was answered.
+
+    Nobody knows of one that was not answered.
+    """
     if verb is not Verb.RESERVE:
-        call = call.model_copy(update={"key": answered.get(partner, call.key)})
-    answer = await _call(saga, verb, partner, call, **options)
-    if verb is Verb.RESERVE:
-        answered[partner] = answer.reservation.key
-    return answer
+        key = _answered(partner, call.key)
+        return await _send(http, verb, partner, call.model_copy(update={"key": key}), limit_s)
+    fresh = f"{call.key}{BETWEEN}{uuid4().hex}"
+    found = await _send(http, verb, partner, call.model_copy(update={"key": fresh}), limit_s)
+    if isinstance(found, Reservation):
+        _file(partner, call.key).write_text(fresh)
+    return found
 
 
-WITHOUT: dict[str, tuple[tuple[type, str, Callable[..., Any]], ...]] = {
-    "compensation": ((Saga, "compensate", _undo_nothing),),
-    "keys": ((PartnerHttp, "send", _send_under_a_fresh_key), (Saga, "_call", _call_by_answered_key)),
-}
+def _file(partner: Partner, key: str) -> Path:
+    """Keeps the key that was answered, since the worker is killed."""
+    return Path(os.environ["ANSWERED_DIR"], f"{key}.{partner}.key")
 
 
-def main() -> None:
-    """Run the worker without what is named on the command line."""
-    if len(sys.argv) != 2 or sys.argv[1] not in WITHOUT:
-        sys.exit(f"usage: python -m trials.bench.buys.without {'|'.join(WITHOUT)}")
-    with ExitStack() as patched:
-        for place, method, instead in WITHOUT[sys.argv[1]]:
-            patched.enter_context(patch.object(place, method, instead))
-        worker.main()
+def _answered(partner: Partner, key: str) -> str:
+    file = _file(partner, key)
+    return file.read_text() if file.exists() else key
+
+
+WITHOUT: dict[str, Send] = {"compensation": _release_nothing, "keys": _hold_under_a_fresh_key}
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 2 or sys.argv[1] not in WITHOUT:
+        sys.exit(f"usage: python -m trials.bench.buys.without {'|'.join(WITHOUT)}")
+    with patch.object(PartnerHttp, "send", WITHOUT[sys.argv[1]]):
+        worker.main()

@@ -1,71 +1,104 @@
 """`python -m trials.bench.contest`: run the contest, print its tables, write `results/contest.json`.
 
-Takes about twelve minutes on two cores. Exits 1 where a bar is missed.
+Takes about twelve minutes on two cores. Exits 1 if a bar is missed.
 """
 
-import argparse
-import asyncio
-import json
 import sys
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from stack.runner import exit_status
-from trials.bench.command import keep, verdict
-from trials.bench.contest import bars, pictures, tables
-from trials.bench.contest.contest import QUICK, Plan, contest
-from trials.bench.contest.ground import fresh_ground
-
-RESULTS = Path("results/contest.json")
-PAGE = Path("docs/bench.md")
-PICTURES = Path("docs/pictures")
+from trials.bench.contest import failing, measure
+from trials.bench.contest.contestants import CONTESTANTS, Arena, Contestant, fresh_arena
+from trials.bench.contest.measure import Turn
+from trials.bench.contest.page import REPORT
+from trials.load import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS, Load, count
+from trials.report import Results, machine
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m trials.bench.contest", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round, to try it out")
-    parser.add_argument("--rounds", type=int, help=f"default: {Plan.rounds}")
-    parser.add_argument("--seconds", type=float, help=f"length of a phase (default: {Plan.seconds:g})")
-    parser.add_argument("--docs", action="store_true", help=f"fill {PAGE} and draw its pictures, too")
-    parser.add_argument("--again", action="store_true", help=f"run nothing: show {RESULTS} again")
-    return parser.parse_args()
+@dataclass(frozen=True)
+class Plan:
+    """`seconds` is the length of a phase.
+
+    `ladder` has the numbers of trips in flight to choose from; each is tried for `ladder_s` seconds.
+    """
+
+    rounds: int = 5
+    failing_rounds: int = 3
+    seconds: float = 4.0
+    ladder_s: float = 2.0
+    ladder: tuple[int, ...] = (10, 30, 60)
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    plan = QUICK if arguments.quick else Plan()
-    if arguments.rounds:
-        fewer = min(arguments.rounds, plan.failing_rounds)
-        plan = replace(plan, rounds=arguments.rounds, failing_rounds=fewer)
-    return replace(plan, seconds=arguments.seconds) if arguments.seconds else plan
+QUICK = Plan(rounds=1, failing_rounds=1, seconds=2.0, ladder_s=1.0, ladder=(10,))
 
 
-async def run(stop: asyncio.Event, plan: Plan) -> dict[str, Any]:
-    """A contest on a fresh system."""
-    async with fresh_ground(stop) as ground:
-        return await contest(ground, plan)
+async def contest(plan: Plan) -> Results:
+    """Figures by round of each contestant, and of each scenario of failing trips."""
+    async with fresh_arena() as arena:
+        results: Results = {
+            "about": machine() | asdict(plan),
+            "in_flight": {one.name: await _warmed_up(arena, one, plan) for one in CONTESTANTS},
+            "rounds": {one.name: [] for one in CONTESTANTS},
+            "failing": {scenario.name: {} for scenario in failing.SCENARIOS},
+            "wrong": [],
+        }
+        for number in range(plan.rounds):
+            for one in _in_turn(number):
+                in_flight = results["in_flight"][one.name]
+                measured = await measure.measured(Turn(arena, one, plan.seconds), in_flight)
+                _note(results, results["rounds"][one.name], f"round {number + 1} {one.name}", *measured)
+        for number in range(plan.failing_rounds):
+            await _fail_all(arena, results, number)
+    return results
 
 
-def show(results: dict[str, Any], into_docs: bool) -> int:
-    """Print the tables, and fill the docs if asked to; 1 where a bar is missed."""
-    found = tables.all_tables(results)
-    for name, table in found.items():
-        print(f"\n{name}\n\n{table}", flush=True)
-    if into_docs:
-        PAGE.write_text(tables.filled(PAGE.read_text(), found))
-        pictures.draw(PICTURES, results)
-    return verdict(bars.judged(results), results["wrong"])
+async def _warmed_up(arena: Arena, contestant: Contestant, plan: Plan) -> int:
+    """How many trips in flight the contestant is measured with."""
+    turn = Turn(arena, contestant, plan.ladder_s)
+    await count(turn.booking(), Load(), WARM_UP_TRIPS, WARM_UP_IN_FLIGHT)
+    in_flight = plan.ladder[0]
+    if len(plan.ladder) > 1:
+        in_flight = await measure.in_flight_for(turn, plan.ladder)
+    print(f"{contestant.title}: {in_flight} in flight", flush=True)
+    return in_flight
+
+
+async def _fail_all(arena: Arena, results: Results, number: int) -> None:
+    for scenario in failing.SCENARIOS:
+        for one in filter(scenario.is_for, _in_turn(number)):
+            measured = await failing.measured(Turn(arena, one, 0.0), scenario)
+            rows = results["failing"][scenario.name].setdefault(one.name, [])
+            _note(results, rows, f"{scenario.name} {number + 1} {one.name}", *measured)
+
+
+def _in_turn(number: int) -> list[Contestant]:
+    """Each round begins with another contestant, so that none always follows the same."""
+    first = number % len(CONTESTANTS)
+    return [*CONTESTANTS[first:], *CONTESTANTS[:first]]
+
+
+def _note(results: Results, rows: list[Any], what: str, figures: dict[str, float], wrong: list[str]) -> None:
+    rows.append(figures)
+    results["wrong"] += wrong
+    shown = ("trips_per_s", "cpu_ms_own", "actions", "alone_p50_ms", "high_p99_ms", "all_p50_ms")
+    values = ", ".join(f"{name} {figures[name]:.1f}" for name in shown if name in figures)
+    print(f"{what:22} {values}", flush=True)
 
 
 def main() -> int:
     """Read the options and run; the exit status."""
-    arguments = _arguments()
-    if not arguments.again:
-        status = exit_status(lambda: keep(RESULTS, partial(run, plan=_plan(arguments))))
-        if status:
-            return status
-    return show(json.loads(RESULTS.read_text()), arguments.docs)
+    parser = REPORT.parser("trials.bench.contest", __doc__)
+    parser.add_argument("--rounds", type=int, help=f"default: {Plan.rounds}")
+    parser.add_argument("--seconds", type=float, help=f"length of a phase (default: {Plan.seconds:g})")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else Plan()
+    if arguments.rounds:
+        fewer = min(arguments.rounds, plan.failing_rounds)
+        plan = replace(plan, rounds=arguments.rounds, failing_rounds=fewer)
+    if arguments.seconds:
+        plan = replace(plan, seconds=arguments.seconds)
+    status = 0 if arguments.again else REPORT.run(lambda: contest(plan))
+    return status or REPORT.show(into_docs=arguments.docs)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Five activities that do nothing, one after another: what the engine itself costs in that shape."""
 
+import os
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -9,7 +10,6 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     from stack.runner import stop_event
 
-QUEUE = "bare"
 ACTIVITIES = 5
 LIMIT = timedelta(seconds=10)
 
@@ -31,7 +31,8 @@ class Bare:
         return "confirmed"
 
 
-async def serve(client: Client) -> None:
+async def serve() -> None:
     """Work until SIGTERM, tuned as the SDK is by default."""
-    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[nothing]):
+    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
+    async with Worker(client, task_queue="bare", workflows=[Bare], activities=[nothing]):
         await stop_event().wait()

@@ -1,8 +1,8 @@
-"""One call to a partner, as the peers make it: plain aiohttp, one request, one time limit."""
+"""One call to a partner, as the peers make it: one request with one time limit."""
 
 import aiohttp
 
-from trials.bench.contest.orders import Json
+from trials.orders import Json
 
 LIMIT = aiohttp.ClientTimeout(total=5)
 _REQUESTS = {
@@ -23,10 +23,7 @@ class Unanswered(Exception):
 async def call_partner(
     http: aiohttp.ClientSession, url: str, verb: str, key: str, body: Json | None = None
 ) -> int:
-    """A call to the partner at `url`; the reservation's price in minor units.
-
-    Raises Refused, and Unanswered where another attempt may tell.
-    """
+    """The reservation's price in minor units. Raises Refused, and Unanswered if another attempt may tell."""
     method, path = _REQUESTS[verb]
     try:
         async with http.request(

@@ -1,36 +1,59 @@
-"""Who takes part, and how the driver has each of them book one trip and is told how it ended."""
+"""Who takes part. A peer is one entry of CONTESTANTS, which contest, failing trips and page follow."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import uuid4
 
+from stack import postgres
+from stack.parts import Part, answering
+from stack.ports import free_port
 from trials.bench.contest import plain
-from trials.bench.contest.ground import Ground
-from trials.bench.contest.orders import Json
-from trials.bench.contest.peer import DBOS
+from trials.bench.contest.calls import Refused, Unanswered
+from trials.cpu import SAGA
+from trials.load import Booked
+from trials.orders import Json
+from trials.world import QUIET, Ground, Stage, fresh_ground
 
-WAIT = {"Prefer": "wait=60"}
+SETTINGS = QUIET | {
+    # For this project and its peers alike; by default a trip that fails takes half a minute.
+    "TRIPS_RETRY_BASE_S": "0.2",
+    "TRIPS_RETRY_CAP_S": "2",
+    "TRIPS_RETRY_ATTEMPTS": "5",
+}
+WAIT_S = 60
 
 
-class Booked(NamedTuple):
-    """A trip's id, which is every partner's idempotency key, and `confirmed` or how else it ended."""
+class Arena(NamedTuple):
+    """The system and, by name, the addresses of the peers."""
 
-    trip_id: str
-    status: str
+    ground: Ground
+    peers: Mapping[str, str]
 
 
-Book = Callable[[Ground, Json], Awaitable[Booked]]
+Book = Callable[[Arena, Json], Awaitable[Booked]]
+
+
+def _no_parts(_stage: Stage, _port: int) -> Sequence[Part]:
+    return ()
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """`processes` are its own, by the beginning of their names in the run directory."""
+    """`book` has one trip booked, and returns once it has ended.
+
+    `processes` are the beginnings of the names of its own processes. `parts` makes those that the system
+    does not have anyway; one of them may listen on the given port. `is_saga`: it undoes a trip that fails.
+    """
 
     name: str
     title: str
     book: Book
     processes: tuple[str, ...] = ()
+    parts: Callable[[Stage, int], Sequence[Part]] = _no_parts
+    is_saga: bool = False
+    has_breaker: bool = False
 
     @property
     def is_on_temporal(self) -> bool:
@@ -38,19 +61,16 @@ class Contestant:
         return "temporal" in self.processes
 
 
-async def _book_here(ground: Ground, order: Json) -> Booked:
-    async with ground.front_door.post(f"{ground.api}/trips", json=order, headers=WAIT) as answer:
-        trip = await answer.json()
-    if answer.status not in (200, 202):
-        raise RuntimeError(f"POST /trips answered {answer.status}: {trip}")
+async def _book_here(arena: Arena, order: Json) -> Booked:
+    trip = await arena.ground.traveller.book(order, WAIT_S)
     return Booked(trip["trip_id"], trip["status"])
 
 
 def _on_temporal(workflow: str, task_queue: str) -> Book:
-    async def book(ground: Ground, order: Json) -> Booked:
+    async def book(arena: Arena, order: Json) -> Booked:
         trip_id = f"{task_queue}-{uuid4()}"
         arguments = [] if workflow == "Bare" else [order]
-        status = await ground.temporal.execute_workflow(
+        status = await arena.ground.temporal.execute_workflow(
             workflow, args=arguments, id=trip_id, task_queue=task_queue
         )
         return Booked(trip_id, status)
@@ -58,47 +78,79 @@ def _on_temporal(workflow: str, task_queue: str) -> Book:
     return book
 
 
-async def _book_on_dbos(ground: Ground, order: Json) -> Booked:
-    trip_id = f"dbos-{uuid4()}"
-    async with ground.http.post(f"{ground.peers[DBOS]}/trips/{trip_id}", json=order) as answer:
-        answer.raise_for_status()
-        return Booked(trip_id, (await answer.json())["status"])
+def _over_http(peer: str) -> Book:
+    async def book(arena: Arena, order: Json) -> Booked:
+        trip_id = f"{peer}-{uuid4()}"
+        async with arena.ground.http.post(f"{arena.peers[peer]}/trips/{trip_id}", json=order) as answer:
+            answer.raise_for_status()
+            return Booked(trip_id, (await answer.json())["status"])
+
+    return book
 
 
-async def _book_plainly(ground: Ground, order: Json) -> Booked:
+async def _book_plainly(arena: Arena, order: Json) -> Booked:
     trip_id = f"plain-{uuid4()}"
-    await plain.book(ground.http, ground.partners, trip_id, order)
+    try:
+        await plain.book(arena.ground.http, arena.ground.world.partners, trip_id, order)
+    except (Refused, Unanswered) as error:
+        return Booked(trip_id, str(error))
     return Booked(trip_id, "confirmed")
 
 
+def _temporal_worker(module: str) -> Callable[[Stage, int], Sequence[Part]]:
+    def parts(stage: Stage, _port: int) -> Sequence[Part]:
+        return [_peer(stage, module)]
+
+    return parts
+
+
+def _dbos(stage: Stage, port: int) -> Sequence[Part]:
+    database = postgres.url(stage.engine_ports["postgres"], postgres.SUPERUSER, "contest_dbos")
+    part = replace(_peer(stage, "dbos_saga"), ready=answering(f"{stage.url(port)}/healthz"))
+    return [replace(part, env={**part.env, "PEER_DATABASE_URL": database, "PEER_PORT": str(port)})]
+
+
+def _peer(stage: Stage, module: str) -> Part:
+    return stage.further(module, "trials.bench.contest.peer", module, needs=("migrate", "temporal"))
+
+
 CONTESTANTS = (
+    Contestant("trips", "this project", _book_here, SAGA, is_saga=True, has_breaker=True),
     Contestant(
-        name="trips",
-        title="this project",
-        book=_book_here,
-        processes=("temporal", "worker-", "api"),
+        "textbook",
+        "textbook saga, same server",
+        _on_temporal("Textbook", "textbook"),
+        ("temporal", "textbook"),
+        _temporal_worker("textbook"),
+        is_saga=True,
+        has_breaker=True,
     ),
     Contestant(
-        name="textbook",
-        title="textbook saga, same server",
-        book=_on_temporal("Textbook", "textbook"),
-        processes=("temporal", "textbook"),
+        "bare",
+        "five no-op activities, same server",
+        _on_temporal("Bare", "bare"),
+        ("temporal", "bare"),
+        _temporal_worker("bare"),
     ),
     Contestant(
-        name="bare",
-        title="five no-op activities, same server",
-        book=_on_temporal("Bare", "bare"),
-        processes=("temporal", "bare"),
+        "dbos",
+        "same saga on DBOS, same PostgreSQL",
+        _over_http("dbos"),
+        ("dbos_saga",),
+        _dbos,
+        is_saga=True,
     ),
-    Contestant(
-        name="dbos",
-        title="same saga on DBOS, same PostgreSQL",
-        book=_book_on_dbos,
-        processes=("dbos_saga",),
-    ),
-    Contestant(
-        name="plain",
-        title="ten calls in plain asyncio",
-        book=_book_plainly,
-    ),
+    Contestant("plain", "ten calls in plain asyncio", _book_plainly),
 )
+
+
+@contextlib.asynccontextmanager
+async def fresh_arena() -> AsyncIterator[Arena]:
+    """A system with all peers beside it, up while the context is open."""
+    ports = {one.name: free_port() for one in CONTESTANTS}
+
+    def with_peers(stage: Stage, parts: list[Part]) -> list[Part]:
+        return [*parts, *(part for one in CONTESTANTS for part in one.parts(stage, ports[one.name]))]
+
+    async with fresh_ground(SETTINGS, arrange=with_peers) as ground:
+        yield Arena(ground, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()})

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable
 from functools import lru_cache
 
@@ -14,7 +15,7 @@ from activities.http import open_session
 from config.settings import settings
 from stack.runner import stop_event
 from trials.bench.contest.calls import Refused, call_partner
-from trials.bench.contest.orders import PARTNERS, STAYS, Json, body
+from trials.orders import PARTNERS, STAYS, Json, hold
 from trip.partner import Partner
 
 _UNLIMITED = 1_000_000
@@ -62,13 +63,13 @@ async def book(key: str, order: Json) -> str:
 
 
 async def _hold_all(key: str, order: Json) -> None:
-    due = sum(await _together(*(call("hold", partner, key, body(order, partner, 0)) for partner in STAYS)))
+    due = sum(await _together(*(call("hold", partner, key, hold(order, partner, 0)) for partner in STAYS)))
     for partner in ("points", "payment"):
-        due += await call("hold", partner, key, body(order, partner, due))
+        due += await call("hold", partner, key, hold(order, partner, due))
 
 
 async def _together(*steps: Awaitable[int]) -> list[int]:
-    """All side by side and each to its end, so that none is still under way when the undo begins."""
+    """All side by side. Each comes to its end, so that none is under way when the undo begins."""
     prices = []
     for outcome in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(outcome, BaseException):
@@ -88,9 +89,10 @@ async def _healthy(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
-async def serve(database_url: str, port: int) -> None:
-    """Serve until SIGTERM, tuned as DBOS is by default; it makes the database if it is missing."""
-    DBOS(config=DBOSConfig(name="contest", system_database_url=database_url, log_level="WARNING"))
+async def serve() -> None:
+    """Serve until SIGTERM, tuned as DBOS is by default, which makes its database itself."""
+    url, port = os.environ["PEER_DATABASE_URL"], int(os.environ["PEER_PORT"])
+    DBOS(config=DBOSConfig(name="contest", system_database_url=url, log_level="WARNING"))
     DBOS.launch()
     app = web.Application()
     app.add_routes([web.post("/trips/{key}", _answer), web.get("/healthz", _healthy)])

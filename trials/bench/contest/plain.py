@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import aiohttp
 
 from trials.bench.contest.calls import call_partner
-from trials.bench.contest.orders import PARTNERS, STAYS, Json, body
+from trials.orders import PARTNERS, STAYS, Json
+from trials.orders import hold as body
 
 
 async def book(http: aiohttp.ClientSession, urls: Mapping[str, str], key: str, order: Json) -> None:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from trials.bench.contest.figures import Figures
-from trials.bench.contest.ground import Ground
+from trials.statistics import Figures
+from trials.world import Ground
 
 _COUNTER = re.compile(r'^(action|service_requests)\{([^}]*namespace="default"[^}]*)\} (\S+)$', re.MULTILINE)
 _FRONTEND = 'service_name="frontend"'
@@ -16,10 +16,7 @@ PUBLISHED_EVERY_S = 1.2
 
 
 class Counters(NamedTuple):
-    """Billable actions, and calls to the front end, since the server started.
-
-    An action is what the server counts in its metric `action`. Calls are those of workers and clients.
-    """
+    """Since the server started: billable actions (its metric `action`), and calls of workers and clients."""
 
     actions: float
     calls: float
@@ -35,9 +32,10 @@ def read_counters(metrics: str) -> Counters:
 
 
 async def counters(ground: Ground) -> Counters:
-    """The server's counters as they stand, once it has published what came before."""
+    """The server's counters, once it has published them."""
     await asyncio.sleep(PUBLISHED_EVERY_S)
-    async with ground.http.get(ground.temporal_metrics) as answer:
+    url = f"http://127.0.0.1:{ground.world.ports.temporal_metrics_port}/metrics"
+    async with ground.http.get(url) as answer:
         answer.raise_for_status()
         return read_counters(await answer.text())
 

@@ -1,23 +1,26 @@
 """The saga as textbooks write it: before each call an activity that checks the breaker, one after another."""
 
+import os
+from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
+    import aiohttp
     import asyncpg
 
     from activities.http import open_session
     from config.settings import settings
     from stack.runner import stop_event
-    from trials.bench.contest.orders import PARTNERS, Json, body
-    from trials.bench.contest.textbook_activities import Call, PartnerActivities
+    from trials.bench.contest.calls import Refused, call_partner
+    from trials.orders import PARTNERS, Json, hold
+    from trip.partner import Partner
 
-QUEUE = "textbook"
 LIMIT = timedelta(seconds=10)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=settings().retry_base_s),
@@ -25,6 +28,40 @@ RETRY = RetryPolicy(
     maximum_attempts=settings().retry_attempts,
 )
 RETRY_FOR_EVER = RetryPolicy(initial_interval=RETRY.initial_interval, maximum_interval=RETRY.maximum_interval)
+STATE = "select coalesce(override, state) from breakers where partner = $1"
+
+
+@dataclass
+class Call:
+    """One call to a partner; `key` is the trip's id."""
+
+    verb: str
+    partner: str
+    key: str
+    body: Json | None = None
+
+
+class PartnerActivities:
+    """Share connections to the partners and to the breakers' table."""
+
+    def __init__(self, http: aiohttp.ClientSession, pool: asyncpg.Pool) -> None:
+        self._http = http
+        self._pool = pool
+
+    @activity.defn
+    async def check_breaker(self, partner: str) -> None:
+        """Fails for good if the partner's breaker is open."""
+        if await self._pool.fetchval(STATE, partner) == "open":
+            raise ApplicationError(f"{partner}: its breaker is open", non_retryable=True)
+
+    @activity.defn
+    async def call(self, call: Call) -> int:
+        """The reservation's price in minor units."""
+        try:
+            url = settings().partner_url(Partner(call.partner))
+            return await call_partner(self._http, url, call.verb, call.key, call.body)
+        except Refused as refused:
+            raise ApplicationError(str(refused), non_retryable=True) from refused
 
 
 @workflow.defn(name="Textbook")
@@ -48,7 +85,7 @@ class TextbookTrip:
         for partner in PARTNERS:
             await self._check_breaker(partner)
             sent.append(partner)
-            due += await self._call("hold", partner, body(order, partner, due))
+            due += await self._call("hold", partner, hold(order, partner, due))
         for partner in reversed(PARTNERS):
             await self._check_breaker(partner)
             await self._call("confirm", partner)
@@ -67,8 +104,9 @@ class TextbookTrip:
         )
 
 
-async def serve(client: Client) -> None:
+async def serve() -> None:
     """Work until SIGTERM, tuned as the SDK is by default."""
+    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
     async with (
         open_session() as http,
         asyncpg.create_pool(settings().database_url, command_timeout=5) as pool,
@@ -76,7 +114,7 @@ async def serve(client: Client) -> None:
         activities = PartnerActivities(http, pool)
         async with Worker(
             client,
-            task_queue=QUEUE,
+            task_queue="textbook",
             workflows=[TextbookTrip],
             activities=[activities.check_breaker, activities.call],
         ):

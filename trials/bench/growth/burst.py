@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import aiohttp
 import asyncpg
 
-from trials.bench.contest.figures import percentile
-from trials.bench.contest.ground import Ground, Stage, fresh_ground
-from trials.bench.growth.booking import FINAL, patient_order
+from trials.bench.growth.phases import patient_order
+from trials.report import Results
+from trials.statistics import percentiles
+from trials.traveller import FINAL
+from trials.world import Ground
 
 AT_ONCE = 100
 ACCEPTED = "202"
@@ -23,28 +24,26 @@ _STATUSES = """
 """
 _WAITS = """
     select extract(epoch from updated_at - created_at)::float8 as waited
-    from trips where status = any($1) order by 1
+    from trips where status = any($1)
 """
 
-
 Took = dict[str, list[float]]
-"""Seconds that each request took, by the status it was answered, or by the name of the error."""
+"""Seconds that each request took, by the status of its answer, or by the name of the error."""
 
 
-async def measured(stop: asyncio.Event, trips: int) -> dict[str, Any]:
-    """What the front door answered, and how the trips ended, with a look a second on the way.
+async def measured(ground: Ground, trips: int) -> Results:
+    """The answers of the front door, and how the trips ended, with a look a second on the way.
 
-    A look is seconds since the first request, requests answered, trips whose start is owed, and trips ended.
+    A look: seconds since the first request, requests answered, trips whose start is owed, trips ended.
     """
-    async with fresh_ground(stop, Stage) as ground:
-        record = await asyncpg.connect(ground.stage.database_url, timeout=10, command_timeout=60)
-        try:
-            return await _burst(ground, record, trips)
-        finally:
-            await record.close(timeout=5)
+    record = await asyncpg.connect(ground.world.database_url, timeout=10, command_timeout=60)
+    try:
+        return await _burst(ground, record, trips)
+    finally:
+        await record.close(timeout=5)
 
 
-async def _burst(ground: Ground, record: asyncpg.Connection, trips: int) -> dict[str, Any]:
+async def _burst(ground: Ground, record: asyncpg.Connection, trips: int) -> Results:
     took_s, begin = Took(), time.monotonic()
     looks: list[tuple[float, ...]] = []
     posting = asyncio.create_task(_post_all(ground, took_s, trips))
@@ -61,10 +60,10 @@ async def _burst(ground: Ground, record: asyncpg.Connection, trips: int) -> dict
         "trips": trips,
         "answers": {status: len(took) for status, took in took_s.items()},
         "posts_per_s": trips / posting_s,
-        **_percentiles("post", took_s.get(ACCEPTED, []), 1000, "ms"),
+        **percentiles("post", took_s.get(ACCEPTED, []), "ms", 1000),
         "drained_s": looks[-1][0],
         "trips_per_s": looks[-1][3] / looks[-1][0],
-        **_percentiles("waited", waited_s, 1, "s"),
+        **percentiles("waited", waited_s, "s"),
         "statuses": statuses,
         "wrong": list(_not_confirmed(took_s, statuses)),
         "looks": [[round(one, 1) for one in look] for look in looks],
@@ -81,19 +80,16 @@ async def _post_all(ground: Ground, took_s: Took, trips: int) -> float:
             outcome = await _post(ground)
             took_s.setdefault(outcome, []).append(time.monotonic() - start)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(one_after_another())
+    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
     return time.monotonic() - begin
 
 
 async def _post(ground: Ground) -> str:
     try:
-        async with ground.front_door.post(f"{ground.api}/trips", json=patient_order()) as answer:
-            await answer.read()
-            return str(answer.status)
+        status, _ = await ground.traveller.call("POST", "/trips", json=patient_order())
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         return type(error).__name__
+    return str(status)
 
 
 async def _look(record: asyncpg.Connection) -> tuple[int, int, int]:
@@ -110,8 +106,3 @@ def _not_confirmed(took_s: Took, statuses: Mapping[str, int]) -> Iterator[str]:
     for status, number in statuses.items():
         if status != "confirmed":
             yield f"{number} of the burst: {status}"
-
-
-def _percentiles(name: str, values: list[float], factor: float, unit: str) -> dict[str, float]:
-    shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
-    return {f"{name}_{label}_{unit}": factor * percentile(values, share) for label, share in shares.items()}

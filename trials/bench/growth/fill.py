@@ -1,7 +1,7 @@
 """Ended trips put straight into the stores, since booking 100,000 of them would take hours.
 
-The record gets each trip with its events, every partner its confirmed reservation. What does not grow with
-the number of trips stays as it is (stock, points left), and so does Temporal.
+The record gets each trip with its events, and every partner its confirmed reservation. Stock, points and
+Temporal stay as they are: they do not grow with the number of trips.
 """
 
 import asyncio
@@ -15,24 +15,21 @@ from redis.asyncio import Redis
 
 from partners.flight.engine import PREFIX
 from partners.points.graph import Graph
-from tests.record.filling import FILL_TIMEOUT_S, fill
-from trials.bench.contest.ground import Ground
+from trials.filling import FILL_TIMEOUT_S, fill
+from trials.world import World
 
-EVENTS_A_TRIP = 3
 BATCH = 5000
-DAYS = 900
 
 _EVENTS = """
     insert into trip_events (trip_id, version, trip, at)
-    select trip_id, n, trip, created_at from trips, generate_series(0, $1::int - 1) as n
-    where trip_id like 'trip-%'
+    select trip_id, n, trip, created_at from trips, generate_series(0, 2) as n where trip_id like 'trip-%'
 """
 
 _TOUR = """
     insert into tour.reservations (key, status, reference, item, days, units, amount_minor, currency,
                                    expires_at)
     select 'trip-' || lpad(n::text, 9, '0'), 'confirmed', 'TOUR-' || lpad(n::text, 12, '0'), 'BENCH-TOUR',
-           array[current_date + n % $2::int], 2, 200, 'JPY', now()
+           array[current_date + n % 900], 2, 200, 'JPY', now()
     from generate_series(1, $1::int) as n
 """
 
@@ -59,38 +56,40 @@ _POINTS = """
 """
 
 
-async def fill_all(ground: Ground, trips: int) -> None:
+async def fill_all(world: World, trips: int) -> None:
     """Put `trips` ended trips behind a running system."""
-    engines = ground.stage.engine_urls()
-    keys = [f"trip-{number:09}" for number in range(1, trips + 1)]
-    await _fill_record(ground.stage.database_url, trips)
-    await _execute(engines["tour"], _TOUR, trips, DAYS)
-    await _execute(engines["payment"], _PAYMENTS, trips)
-    for start in range(0, trips, BATCH):
-        batch = keys[start : start + BATCH]
+    record = await asyncpg.connect(world.database_url, timeout=10)
+    try:
+        await fill(record, trips, all_ended=True)
+        await record.execute(_EVENTS, timeout=FILL_TIMEOUT_S)
+        await record.execute("vacuum analyze trip_events", timeout=FILL_TIMEOUT_S)
+    finally:
+        await record.close(timeout=5)
+    await _execute(world.engines["tour"], _TOUR, trips)
+    await _execute(world.engines["payment"], _PAYMENTS, trips)
+    for start in range(1, trips + 1, BATCH):
+        batch = [f"trip-{number:09}" for number in range(start, min(start + BATCH, trips + 1))]
         await asyncio.gather(
-            _fill_hotel(engines["hotel"], batch),
-            _fill_flight(engines["flight"], batch),
-            _fill_points(engines["points"], batch),
+            _fill_hotel(world.engines["hotel"], batch),
+            _fill_flight(world.engines["flight"], batch),
+            _fill_points(world.engines["points"], batch),
         )
 
 
-async def _fill_record(database_url: str, trips: int) -> None:
-    connection = await asyncpg.connect(database_url, timeout=10)
-    try:
-        await fill(connection, trips, all_ended=True)
-        await connection.execute(_EVENTS, EVENTS_A_TRIP, timeout=FILL_TIMEOUT_S)
-        await connection.execute("vacuum analyze trip_events", timeout=FILL_TIMEOUT_S)
-    finally:
-        await connection.close(timeout=5)
-
-
-async def _execute(url: str, statement: str, *arguments: int) -> None:
+async def _execute(url: str, statement: str, trips: int) -> None:
     connection = await asyncpg.connect(url, timeout=10)
     try:
-        await connection.execute(statement, *arguments, timeout=FILL_TIMEOUT_S)
+        await connection.execute(statement, trips, timeout=FILL_TIMEOUT_S)
     finally:
         await connection.close(timeout=5)
+
+
+def _confirmed(key: str, price: int, **more: Any) -> dict[Any, Any]:
+    return {"status": "confirmed", "reference": key, "amount_minor": price, "currency": "JPY", **more}
+
+
+def _day(key: str) -> str:
+    return f"2030-01-{int(key[-2:]) % 28 + 1:02}"
 
 
 async def _fill_hotel(url: str, keys: Sequence[str]) -> None:
@@ -99,21 +98,10 @@ async def _fill_hotel(url: str, keys: Sequence[str]) -> None:
 
 
 def _stay(key: str) -> dict[str, Any]:
-    day = f"2030-01-{int(key[-2:]) % 28 + 1:02}"
-    stay = {"hotel_id": "BENCH-HOTEL", "check_in": day, "check_out": "2030-02-01", "rooms": 1}
-    now = datetime.now(UTC)
-    return {
-        "_id": key,
-        "status": "confirmed",
-        "reference": key,
-        "amount_minor": 300,
-        "currency": "JPY",
-        "nights": [f"BENCH-HOTEL/{day}"],
-        "rooms": 1,
-        "body": stay,
-        "expires_at": now,
-        "confirmed_at": now,
-    }
+    day, now = _day(key), datetime.now(UTC)
+    body = {"hotel_id": "BENCH-HOTEL", "check_in": day, "check_out": "2030-02-01", "rooms": 1}
+    times = {"expires_at": now, "confirmed_at": now}
+    return _confirmed(key, 300, _id=key, nights=[f"BENCH-HOTEL/{day}"], rooms=1, body=body, **times)
 
 
 async def _fill_flight(url: str, keys: Sequence[str]) -> None:
@@ -128,19 +116,9 @@ async def _fill_flight(url: str, keys: Sequence[str]) -> None:
 
 
 def _seats(key: str) -> Mapping[Any, Any]:
-    day = f"2030-01-{int(key[-2:]) % 28 + 1:02}"
-    return {
-        "key": key,
-        "status": "confirmed",
-        "reference": key,
-        "flight_no": "BENCH-FLIGHT",
-        "date": day,
-        "day": f"BENCH-FLIGHT/{day}",
-        "seats": 2,
-        "amount_minor": 200,
-        "currency": "JPY",
-        "expires_at": 0,
-    }
+    day = _day(key)
+    stock = {"flight_no": "BENCH-FLIGHT", "date": day, "day": f"BENCH-FLIGHT/{day}", "seats": 2}
+    return {"key": key} | _confirmed(key, 200, expires_at=0, **stock)
 
 
 async def _fill_points(url: str, keys: Sequence[str]) -> None:

@@ -4,143 +4,131 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
+from uuid import uuid4
 
-from trials.bench.contest.contest import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS
-from trials.bench.contest.figures import Figures, percentile
-from trials.bench.contest.ground import Ground
-from trials.bench.contest.load import BookOne, Load, closed, count
-from trials.bench.contest.measure import cpu_metered
-from trials.bench.growth.booking import booking, turn
+from trials import cpu
+from trials.load import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS, Booked, BookOne, Load, closed, count, throughput
+from trials.orders import STAYS, Json, bench_order
+from trials.report import Results
+from trials.statistics import Figures, percentile
+from trials.traveller import FINAL
+from trials.world import Ground
+from trip.order import MAX_DEADLINE_S
 
+WAIT_S = 60
+ASK_AGAIN_S = 1.0
 TRIP_LIMIT_S = 900.0
 WARM_SHARE = 0.25
 
-Phase = dict[str, Any]
-"""Figures by name, and `latencies_ms` of the trips that began when the first quarter was over."""
-
-Pair = tuple[Ground, Ground]
-
-Switch = Callable[[Ground, bool], Awaitable[None]]
+Phase = tuple[dict[str, Any], list[str]]
+"""Figures, with `latencies_ms` of the trips after the first quarter; and the trips that went wrong."""
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """How many rounds, how many trips are in flight at each system, and how many seconds a phase lasts."""
+    """`in_flight` counts at each system, and a phase lasts `seconds`."""
 
     rounds: int
     in_flight: int
     seconds: float
 
 
-def new_load() -> Load:
-    """Trips that have to be confirmed."""
-    return Load("confirmed", limit_s=TRIP_LIMIT_S)
+def patient_order() -> Json:
+    """A trip of every partner that may take a day."""
+    return bench_order(deadline_s=MAX_DEADLINE_S)
+
+
+def short_order() -> Json:
+    """The same with one stay only: a long run has more of these in the same time."""
+    others: Json = dict.fromkeys(STAYS[:-1])
+    return bench_order(**others, deadline_s=MAX_DEADLINE_S)
+
+
+def booking(ground: Ground, order: Callable[[], Json] = patient_order) -> BookOne:
+    """Books one trip and waits until it has a final status."""
+
+    async def book() -> Booked:
+        body, key = order(), str(uuid4())
+        trip = await ground.traveller.book(body, WAIT_S, key)
+        while trip["status"] not in FINAL:
+            await asyncio.sleep(ASK_AGAIN_S)
+            trip = await ground.traveller.book(body, WAIT_S, key)
+        return Booked(trip["trip_id"], trip["status"])
+
+    return book
 
 
 async def warm_up(ground: Ground) -> None:
-    """Book some trips that do not count. Raises RuntimeError where one is not confirmed."""
-    load = new_load()
+    """Book some trips that do not count. Raises RuntimeError if one is not confirmed."""
+    load = Load()
     await count(booking(ground), load, WARM_UP_TRIPS, WARM_UP_IN_FLIGHT)
     if load.wrong:
-        raise RuntimeError(f"a trip that should warm the system up was not confirmed: {load.wrong[0]}")
+        raise RuntimeError(f"a trip of the warm-up went wrong: {load.wrong[0]}")
 
 
-async def phase(ground: Ground, in_flight: int, seconds: float) -> tuple[Phase, list[str]]:
-    """The figures of one phase, and what was the matter with trips that went wrong.
-
-    Trips a second are by Little's law. Raises RuntimeError where no trip is confirmed.
-    """
-    load, since = new_load(), time.monotonic() + WARM_SHARE * seconds
-    work = closed(booking(ground), load, in_flight, seconds)
-    figures: Phase = dict(await cpu_metered(turn(ground, seconds), load, work))
-    figures |= _timed(load, since)
-    figures["trips_per_s"] = 1000 * in_flight / fmean(figures["latencies_ms"])
-    return figures, load.wrong
+async def phase(ground: Ground, in_flight: int, seconds: float) -> Phase:
+    """One phase. Raises RuntimeError if no trip is confirmed."""
+    load, since = Load(limit_s=TRIP_LIMIT_S), time.monotonic() + WARM_SHARE * seconds
+    figures = await _metered(ground, load, closed(booking(ground), load, in_flight, seconds))
+    rate = {"trips_per_s": throughput(load, in_flight, since)}
+    return {**figures, **_timed(load, since), **rate}, load.wrong
 
 
-async def side_by_side(grounds: Pair, plan: Rounds) -> tuple[list[Phase], list[str]]:
+async def side_by_side(grounds: tuple[Ground, Ground], plan: Rounds) -> list[Phase]:
     """A phase in which trips are booked in pairs, one at each system at the same moment.
 
-    What else the machine has to do then slows down both alike. Returns the figures of each, and what went
-    wrong. Raises RuntimeError where no trip is confirmed.
+    So whatever else the machine has to do slows down both alike. Raises RuntimeError if no trip is confirmed.
     """
-    loads, begin = (new_load(), new_load()), time.monotonic()
+    loads, begin = [Load(limit_s=TRIP_LIMIT_S) for _ in grounds], time.monotonic()
     lines = [(booking(ground), load) for ground, load in zip(grounds, loads, strict=True)]
-    work = _book_in_pairs(lines, plan.in_flight, until=begin + plan.seconds)
     spent: list[Figures] = []
 
-    async def metered() -> None:
-        spent.append(await cpu_metered(turn(grounds[1], plan.seconds), loads[1], work))
-
-    spent.insert(0, await cpu_metered(turn(grounds[0], plan.seconds), loads[0], metered()))
-    since = begin + WARM_SHARE * plan.seconds
-    phases = [figures | _timed(load, since) for figures, load in zip(spent, loads, strict=True)]
-    return phases, loads[0].wrong + loads[1].wrong
-
-
-async def _book_in_pairs(lines: list[tuple[BookOne, Load]], pairs: int, until: float) -> None:
-    async def pair_after_pair() -> None:
-        while (now := time.monotonic()) < until:
+    async def book_in_pairs() -> None:
+        while (now := time.monotonic()) < begin + plan.seconds:
             await asyncio.gather(*(load.book(book, now) for book, load in lines))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(pairs):
-            group.create_task(pair_after_pair())
+    async def all_pairs() -> None:
+        await asyncio.gather(*(book_in_pairs() for _ in range(plan.in_flight)))
+
+    async def metered_at_the_second() -> None:
+        spent.append(await _metered(grounds[1], loads[1], all_pairs()))
+
+    spent.insert(0, await _metered(grounds[0], loads[0], metered_at_the_second()))
+    since = begin + WARM_SHARE * plan.seconds
+    return [
+        ({**figures, **_timed(load, since)}, load.wrong) for figures, load in zip(spent, loads, strict=True)
+    ]
 
 
-def _timed(load: Load, since: float) -> Phase:
-    """Latencies of the trips that began since then, or of all where none did."""
-    if not load.trips:
-        raise RuntimeError(f"no trip was confirmed: {load.wrong[:3]}")
-    timed = zip(load.latencies_s, load.ended_at, strict=True)
-    found = [1000 * latency for latency, ended in timed if ended - latency >= since]
-    latencies_ms = found or [1000 * latency for latency in load.latencies_s]
-    percentiles = {f"p{share}_ms": percentile(latencies_ms, share / 100) for share in (50, 99)}
+async def _metered(ground: Ground, load: Load, work: Awaitable[None]) -> Figures:
+    return await cpu.metered(ground.world, cpu.SAGA, load, work)
+
+
+def _timed(load: Load, since: float) -> dict[str, Any]:
+    latencies_ms = [1000 * latency for latency in load.since(since)]
     return {
         "trips": len(latencies_ms),
-        **percentiles,
+        "p50_ms": percentile(latencies_ms, 0.5),
+        "p99_ms": percentile(latencies_ms, 0.99),
         "latencies_ms": [round(one, 1) for one in latencies_ms],
     }
 
 
-async def alternate(grounds: dict[str, Ground], plan: Rounds) -> dict[str, Any]:
-    """`phases` of each system, round by round, and what went `wrong`; every other round goes backwards."""
-    phases: dict[str, list[Phase]] = {name: [] for name in grounds}
-    wrong: list[str] = []
+async def alternate(grounds: dict[str, Ground], plan: Rounds) -> Results:
+    """`phases` of each system, round by round; every other round goes backwards."""
+    found: Results = {"in_flight": plan.in_flight, "phases": {name: [] for name in grounds}, "wrong": []}
     for number in range(plan.rounds):
         for name in grounds if number % 2 == 0 else reversed(grounds):
-            figures, amiss = await phase(grounds[name], plan.in_flight, plan.seconds)
-            phases[name].append(figures)
-            wrong += amiss
-            say(f"round {number + 1}", name, figures)
-    return {"in_flight": plan.in_flight, "phases": phases, "wrong": wrong}
-
-
-async def exchanged(grounds: Pair, names: tuple[str, str], plan: Rounds, switch: Switch) -> dict[str, Any]:
-    """`phases` of a system with something and one without it, by `names`, and what went `wrong`.
-
-    The two run side by side and exchange it between rounds, so that what one system has over the other
-    cancels out. `switch` puts it in or takes it out.
-    """
-    found: dict[str, Any] = {"in_flight": plan.in_flight, "phases": {name: [] for name in names}, "wrong": []}
-    for ground in grounds:
-        await warm_up(ground)
-    for number in range(plan.rounds):
-        sides = grounds if number % 2 == 0 else (grounds[1], grounds[0])
-        for ground, is_in in zip(sides, (True, False), strict=True):
-            await switch(ground, is_in)
-        phases, wrong = await side_by_side(sides, plan)
-        found["wrong"] += wrong
-        for name, figures in zip(names, phases, strict=True):
-            found["phases"][name].append(figures)
-            say(f"round {number + 1}", name, figures)
+            measured = await phase(grounds[name], plan.in_flight, plan.seconds)
+            note(found, found["phases"][name], f"round {number + 1} {name}", *measured)
     return found
 
 
-def say(what: str, name: str, figures: Phase) -> None:
-    """A line on the way."""
+def note(found: Results, rows: list[Any], what: str, figures: dict[str, Any], wrong: list[str]) -> None:
+    """Keep a phase, and print a line of it."""
+    rows.append(figures)
+    found["wrong"] += wrong
     shown = ("trips_per_s", "p50_ms", "p99_ms", "cpu_ms_own")
-    values = ", ".join(f"{figure} {figures[figure]:.1f}" for figure in shown if figure in figures)
-    print(f"{what:10} {name:16} {values}", flush=True)
+    values = ", ".join(f"{name} {figures[name]:.1f}" for name in shown if name in figures)
+    print(f"{what:20} {values}", flush=True)

@@ -1,0 +1,1 @@
+"""The car partner: cars for rent by the day, in PostgreSQL."""
