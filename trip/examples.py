@@ -27,10 +27,5 @@ def smallest_order(first: date) -> dict[str, Any]:
     }
 
 
-def plenty(first: date) -> dict[str, Any]:
-    """Every stay, in the words of an order, from stock that does not run out."""
-    return {stay.name: _json(stay.plenty(first)) for stay in STAYS}
-
-
 def _json(body: Body) -> dict[str, Any]:
     return body.model_dump(mode="json")
