@@ -47,7 +47,6 @@ _ADD = """
 
 
 async def migrate(connection: asyncpg.Connection) -> None:
-    """Make every table there is."""
     for file in sorted(MIGRATIONS.glob("*.sql")):
         await connection.execute(file.read_text().split("-- migrate:down")[0])
 

@@ -18,14 +18,7 @@ SEED = 1
 WARM_UP_TRIPS = 20
 WARM_UP_IN_FLIGHT = 5
 
-_FAILURES = (
-    aiohttp.ClientError,
-    OSError,
-    TimeoutError,
-    AssertionError,
-    RPCError,
-    WorkflowFailureError,
-)
+_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, AssertionError, RPCError, WorkflowFailureError)
 
 
 class Booked(NamedTuple):
@@ -119,7 +112,6 @@ async def at_rate(book: BookOne, load: Load, per_s: float, seconds: float) -> No
 
 
 async def count(book: BookOne, load: Load, trips: int, in_flight: int) -> None:
-    """`trips` in all, `in_flight` of them at once."""
     left = iter(range(trips))
 
     async def one_after_another() -> None:

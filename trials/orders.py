@@ -17,7 +17,6 @@ MEMBER = "BENCH-MEMBER"
 
 
 def today() -> date:
-    """The day by UTC."""
     return datetime.now(UTC).date()
 
 
@@ -42,7 +41,6 @@ def bench_order(day: date | None = None, *, card_token: str = "tok_visa", **chan
 
 
 def small_order(stay: str, **changes: Any) -> Json:
-    """A trip of one stay and its payment."""
     others: Json = dict.fromkeys(name for name in (*STAYS, "points") if name != stay)
     return bench_order(**{**others, **changes})
 
@@ -50,10 +48,7 @@ def small_order(stay: str, **changes: Any) -> Json:
 def hold(order: Json, partner: str, due: int) -> Json:
     """The body of a hold; `due` is the price of the steps before it, less the points, in minor units."""
     if partner == "points":
-        return {
-            "member_id": order["traveller"]["member_id"],
-            "redeem": min(order["points"]["redeem"], due),
-        }
+        return {"member_id": order["traveller"]["member_id"], "redeem": min(order["points"]["redeem"], due)}
     if partner == "payment":
         return {**order["payment"], "amount_minor": due}
     return dict(order[partner])

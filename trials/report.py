@@ -40,20 +40,16 @@ class Bar(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether the figure keeps to the limit."""
         return self.figure >= self.limit if self.at_least else self.figure <= self.limit
 
 
 class Column(NamedTuple):
-    """A figure's place in a table."""
-
     heading: str
     figure: str
     decimals: int = 0
 
 
 def machine() -> Results:
-    """What the figures depend on."""
     return {
         "cores": os.cpu_count(),
         "machine": platform.machine(),
@@ -63,7 +59,6 @@ def machine() -> Results:
 
 
 def measured_on(about: Mapping[str, Any]) -> str:
-    """The sentence that says so."""
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     return f"Measured on {about['cores']} cores ({about['machine']}), Python {about['python']}, {versions}."
 
@@ -84,7 +79,6 @@ def figure_table(rows: Mapping[str, Mapping[str, Any]], columns: Sequence[Column
 
 
 def shown_as(figure: float | Spread | None, decimals: int = 0) -> str:
-    """A figure as text."""
     if figure is None:
         return NONE
     if not isinstance(figure, tuple):
@@ -94,12 +88,10 @@ def shown_as(figure: float | Spread | None, decimals: int = 0) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Counts as text."""
     return ", ".join(f"{name}: {number:,}" for name, number in counts.items()) or "0"
 
 
 def bar_table(bars: Iterable[Bar]) -> str:
-    """Each bar, and whether it is met."""
     rows = (
         (
             bar.text,
@@ -143,20 +135,17 @@ def stacked(panel: Any, titles: Sequence[str], layers: Mapping[str, tuple[str, S
 
 
 def a_second(panel: Any, at_s: Sequence[float], seconds: range, colour: str) -> None:
-    """Moments as a count for each second."""
     counts = [sum(second <= at < second + 1 for at in at_s) for second in seconds]
     panel.step(seconds, counts, where="post", color=colour, linewidth=1.2)
 
 
 def load_results(name: str) -> Results:
-    """What `results/NAME.json` holds; nothing if there is no such file."""
     path = RESULTS / f"{name}.json"
     found: Results = json.loads(path.read_text()) if path.exists() else {}
     return found
 
 
 def save_results(name: str, results: object) -> None:
-    """Write `results/NAME.json`."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_bytes(to_json(results, indent=1) + b"\n")
 
@@ -186,7 +175,6 @@ class Report(NamedTuple):
     wrong: Callable[[Results], Sequence[str]] = lambda _: ()
 
     def parser(self, module: str, doc: str | None) -> argparse.ArgumentParser:
-        """The options of every benchmark."""
         parser = argparse.ArgumentParser(prog=f"python -m {module}", description=doc)
         parser.add_argument("--quick", action="store_true", help="everything short, to try it out")
         parser.add_argument("--docs", action="store_true", help=f"fill {self.page} and draw its pictures")

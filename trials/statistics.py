@@ -61,7 +61,6 @@ def percentiles(name: str, values: Sequence[float], unit: str, scale: float = 1)
 
 
 def spread(rounds: Iterable[Mapping[str, float]]) -> dict[str, Spread]:
-    """Each figure, over the rounds that have it."""
     values: dict[str, list[float]] = {}
     for figures in rounds:
         for name, value in figures.items():

@@ -18,8 +18,6 @@ WARM_UP_TRIPS = 5
 
 
 class TripEvent(NamedTuple):
-    """An event of a trip's stream."""
-
     id: str
     trip: Json
 
@@ -34,13 +32,10 @@ class Received(NamedTuple):
 
 
 def seconds(moment: str) -> float:
-    """A moment of an answer, in seconds since 1970."""
     return datetime.fromisoformat(moment).timestamp()
 
 
 class Traveller:
-    """Calls to one system's front door, with a token, and to its partners."""
-
     def __init__(
         self, http: aiohttp.ClientSession, api: str, partners: Mapping[str, str], token: str
     ) -> None:
@@ -70,7 +65,6 @@ class Traveller:
             await self.book(bench_order(), wait=30)
 
     async def trip(self, trip_id: str) -> Json:
-        """The trip as it stands."""
         status, trip = await self.call("GET", f"/trips/{trip_id}")
         assert status == 200, trip
         return dict(trip)
@@ -102,34 +96,28 @@ class Traveller:
         return found
 
     async def reservation(self, partner: str, key: str) -> Json | None:
-        """What the partner knows under the key."""
         async with self.http.get(f"{self._partners[partner]}/reservations/{key}") as answer:
             return None if answer.status == 404 else dict(await answer.json())
 
     async def read(self, partner: str, path: str) -> Any:
-        """A partner's own view."""
         async with self.http.get(self._partners[partner] + path) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
     async def break_partner(self, partner: str, **faults: Any) -> None:
-        """Set the partner's faults in the lab."""
         async with self.http.put(f"{self._partners[partner]}/lab/faults", json=faults) as answer:
             assert answer.status in (200, 204), await answer.text()
 
     async def mend_partner(self, partner: str) -> None:
-        """End the partner's faults."""
         async with self.http.delete(f"{self._partners[partner]}/lab/faults") as answer:
             assert answer.status in (200, 204), await answer.text()
 
     async def override_breaker(self, partner: str, override: str | None) -> None:
-        """Hold a breaker open or closed, or let it decide again."""
         body = {"override": override, "reason": "a test"}
         status, answer = await self.call("PUT", f"/breakers/{partner}", json=body)
         assert status == 200, answer
 
     async def calls(self, partner: str, key: str) -> list[Json]:
-        """The calls that the partner received for the key."""
         answer = await self.read(partner, f"/lab/calls?key={key}")
         return list(answer["items"])
 

@@ -57,7 +57,6 @@ class World:
         return Traveller(http, self.api, self.partners, self.tokens[scope])
 
     def endpoints(self) -> Endpoints:
-        """What the audit reads."""
         partners = {partner: self.partners[partner.value] for partner in Partner}
         return Endpoints(database_url=self.database_url, partners=partners, temporal=self.temporal)
 
@@ -103,11 +102,9 @@ class Stage(System):
     arrange: Callable[["Stage", list[Part]], list[Part]] = _as_they_are
 
     def environment(self) -> dict[str, str]:
-        """What the system's own processes are told."""
         return super().environment() | dict(self.settings)
 
     def parts(self) -> list[Part]:
-        """Every process, each after those that it needs."""
         return self.arrange(self, super().parts())
 
     def further(
@@ -120,7 +117,6 @@ class Stage(System):
 
 
 def running_module(part: Part, *module: str) -> Part:
-    """The part with another module of the project in its place."""
     return replace(part, command=[sys.executable, "-m", *module])
 
 

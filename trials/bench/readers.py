@@ -48,8 +48,6 @@ class Got(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one reader got."""
-
     trip_id: str
     events: list[Got]
 
@@ -87,20 +85,15 @@ async def _read(traveller: Traveller, trip_id: str, leaves_after: int) -> Seen:
     return seen
 
 
-async def _watched(traveller: Traveller, world: World) -> tuple[list[Seen], Cost]:
-    """What all readers got, and the front door's cost when the last of them had come back."""
+async def _watched(traveller: Traveller) -> list[Seen]:
     trip_ids = await _book(traveller)
-    readers = [
-        asyncio.create_task(_read(traveller, trip_id, 1 + number % LEAVES_AFTER))
+    readers = (
+        _read(traveller, trip_id, 1 + number % LEAVES_AFTER)
         for trip_id in trip_ids
         for number in range(READERS_A_TRIP)
-    ]
-    peak = _cost(world)
+    )
     async with asyncio.timeout(LIMIT_S):
-        while not any(reader.done() for reader in readers):
-            peak = max(peak, _cost(world), key=lambda cost: cost.rss)
-            await asyncio.sleep(0.1)
-        return list(await asyncio.gather(*readers)), peak
+        return list(await asyncio.gather(*readers))
 
 
 async def _written(database_url: str, trip_ids: Sequence[str]) -> Written:
@@ -125,7 +118,6 @@ def _late_ms(seen: Sequence[Seen], written: Written) -> list[float]:
 
 
 async def measure() -> dict[str, Any]:
-    """The figures of both runs."""
     async with fresh_ground(SETTINGS) as ground:
         traveller, world = ground.traveller, ground.world
         for partner in PARTNERS:
@@ -134,7 +126,7 @@ async def measure() -> dict[str, Any]:
         for trip_id in await _book(traveller):
             await traveller.until(trip_id, within_s=LIMIT_S)
         before = _cost(world)
-        seen, peak = await _watched(traveller, world)
+        seen = await _watched(traveller)
         after = _cost(world)
         written = await _written(world.database_url, list({one.trip_id for one in seen}))
     wrong = [one for one in seen if [got.event for got in one.events] != list(written[one.trip_id])]
@@ -149,13 +141,11 @@ async def measure() -> dict[str, Any]:
         "cpu_s_unread": before.cpu_s - start.cpu_s,
         "cpu_s_read": after.cpu_s - before.cpu_s,
         "rss_mb_before": before.rss / 1e6,
-        "rss_mb_peak": peak.rss / 1e6,
         "rss_mb_after": after.rss / 1e6,
     }
 
 
 def main() -> int:
-    """Measure; 1 if a reader missed a change or got one twice."""
     found = asyncio.run(measure())
     save_results("readers", found)
     print(", ".join(f"{name} {round(value, 1):g}" for name, value in found.items()))

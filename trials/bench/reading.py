@@ -55,7 +55,6 @@ async def _took_ms(ground: Ground, path: str) -> float:
 
 
 def main() -> int:
-    """Measure, print and write; 1 if the bar is missed."""
     rows = {
         name: {f"p{share}_ms": percentile(found, share / 100) for share in (50, 99)}
         for name, found in asyncio.run(measure()).items()

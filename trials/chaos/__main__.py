@@ -73,7 +73,6 @@ async def _attack(home: Path, settings: Mapping[str, str], workers: int, run: Ru
 
 
 async def _histories(temporal: str, violations: Iterable[str]) -> Json:
-    """By trip, the histories of those that the violations name."""
     client = await TemporalClient.connect(temporal)
     named = dict.fromkeys(found[0] for line in violations if (found := _TRIP_ID.search(line)))
     histories: Json = {}

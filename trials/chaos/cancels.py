@@ -37,8 +37,6 @@ _MAY_END = {ACCEPTED: ("cancelled",), REFUSED: ("confirmed",), None: ("cancelled
 
 
 class Way(StrEnum):
-    """Who cancels, and how often."""
-
     ONCE = "once"
     TWICE = "twice at once"
     AGAIN = "again during the undo"
@@ -64,7 +62,6 @@ Planned = Sequence[tuple[Way, float]]
 
 
 def moments(count: int) -> list[float]:
-    """Evenly over the length of a slow trip."""
     return [TRIP_S * number / count for number in range(count)]
 
 
@@ -84,7 +81,6 @@ async def run_all(client: Client) -> list[Outcome]:
 
 
 def violations(outcomes: Sequence[Outcome]) -> list[str]:
-    """What must not be, a line each."""
     wrong = [
         f"{one.trip_id}: {one.way}, {one.moment_s:g} s: {text}" for one in outcomes for text in one.wrong
     ]
@@ -158,7 +154,6 @@ async def _by_temporal(temporal: TemporalClient, trip_id: str) -> None:
 
 
 def shown(outcomes: Sequence[Outcome]) -> str:
-    """A row for each way and what came of it."""
     rows = Counter(
         (one.way.value, "killed" if one.worker_killed else "left", str(one.answer or NONE), one.status)
         for one in outcomes

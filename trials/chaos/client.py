@@ -79,14 +79,12 @@ class Client(Traveller):
         return await _insist(lambda: self.call(method, path, **options), within_s)
 
     async def trip(self, trip_id: str) -> Json:
-        """The trip as it stands. Raises Away."""
         status, trip = await self.insist("GET", f"/trips/{trip_id}")
         if status != 200:
             raise Away(f"GET /trips/{trip_id} answered {status}")
         return dict(trip)
 
     async def trips(self, status: str | None = None) -> list[Json]:
-        """All trips, or those of one status. Raises Away."""
         found: list[Json] = []
         query = "limit=500" + (f"&status={status}" if status else "")
         cursor: str | None = ""
@@ -97,7 +95,6 @@ class Client(Traveller):
         return found
 
     async def lab(self, method: str, partner: str, path: str, body: Json | None = None) -> Any:
-        """A call to a partner's lab; None if it is away or refuses."""
         try:
             status, answer = await self._ask(method, partner, path, body)
         except Away:
@@ -144,7 +141,6 @@ async def _insist(call: Callable[[], Awaitable[T]], within_s: float) -> T:
 
 @contextlib.asynccontextmanager
 async def calling(world: World) -> AsyncIterator[Client]:
-    """A client of a running system."""
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector) as http:
         # It would send a request again by itself if a connection is cut.

@@ -20,8 +20,6 @@ MAX_ATTEMPTS = 5
 
 
 class Process(StrEnum):
-    """What dies; `partner` is the step's own."""
-
     WORKER = "worker"
     PARTNER = "partner"
     POSTGRES = "postgres"
@@ -30,8 +28,6 @@ class Process(StrEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One field of the matrix."""
-
     process: Process
     moment: Moment
     step: Partner
@@ -66,7 +62,6 @@ def quick_groups() -> list[list[Cell]]:
 
 
 async def run_all(client: Client, workers: int) -> list[Outcome]:
-    """Every cell, group by group. Raises Missed."""
     return [outcome for cells in groups() for outcome in await run_group(client, cells, workers)]
 
 
@@ -131,7 +126,6 @@ async def _judged(client: Client, cell: Cell, placed: Placed, started: float) ->
 
 
 async def _ready(client: Client) -> None:
-    """Wait until everything that was killed is back."""
 
     async def answers() -> bool:
         try:
@@ -154,7 +148,6 @@ async def _mend(client: Client) -> None:
 
 
 def shown(outcomes: Sequence[Outcome]) -> str:
-    """A row for each process and moment, a column for each step."""
     found = {one.cell: one for one in outcomes}
     rows = (
         (process.value, moment.value, *(_shown(found[Cell(process, moment, step)]) for step in Partner))

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from trials.chaos.client import Client
 from trials.chaos.verdict import ACTIVE
@@ -29,8 +30,6 @@ LOOK_EVERY_S = 0.02
 
 
 class Moment(StrEnum):
-    """When a process dies, as seen by one step of one trip."""
-
     BEFORE_EFFECT = "before the effect"
     AFTER_EFFECT = "after the effect, before the reply"
     AFTER_REPLY = "after the reply, before it is recorded"
@@ -43,15 +42,12 @@ class Missed(Exception):
 
 @dataclass(frozen=True)
 class Placed:
-    """A trip that stands at a moment of a step, and how it may end."""
-
     trip_id: str
     step: Partner
     moment: Moment
 
     @property
     def may_end(self) -> tuple[str, ...]:
-        """Whole, unless it is being undone already."""
         if self.moment is not Moment.COMPENSATING:
             return ("confirmed",)
         return ("cancelled",) if self.step is PAYMENT else ("failed",)
@@ -62,7 +58,13 @@ async def bring(client: Client, step: Partner, moment: Moment) -> Placed:
 
     For AFTER_REPLY it stands before it; `freeze` brings all of those on.
     """
-    placed = Placed(await _BRING[moment](client, step.value), step, moment)
+    if moment is Moment.COMPENSATING and step is PAYMENT:
+        trip_id = await _cancelled_while_paying(client)
+    else:
+        await _set(client, *_faults(step, moment))
+        card_token = "tok_declined" if moment is Moment.COMPENSATING else "tok_visa"
+        trip_id = await _book(client, bench_order(card_token=card_token))
+    placed = Placed(trip_id, step, moment)
     await _until(lambda: stands(client, placed), f"{step}: {moment}")
     return placed
 
@@ -82,7 +84,6 @@ async def stands(client: Client, placed: Placed) -> bool:
 
 
 async def check(client: Client, placed: Placed) -> None:
-    """Raises Missed if the trip is no longer at its moment."""
     if not await stands(client, placed):
         raise Missed(f"{placed.step}: {placed.moment}")
 
@@ -102,53 +103,31 @@ async def _replied(client: Client, placed: Placed) -> bool:
     return [call["outcome"] for call in calls[:1]] == ["201"]
 
 
-async def _before_effect(client: Client, step: str) -> str:
-    await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["PUT"]})
-    return await _book(client, bench_order())
-
-
-async def _after_effect(client: Client, step: str) -> str:
-    await _fault(client, step, {"drop_reply_rate": 1.0, "count": 1, "verbs": ["PUT"]})
-    return await _book(client, bench_order())
-
-
-async def _before_reply(client: Client, step: str) -> str:
-    """Its capture takes as long. So the worker did that, too, and cannot record it."""
+def _faults(step: Partner, moment: Moment) -> list[tuple[Partner, Json]]:
     slow = {"latency_ms": FROZEN_MS}
-    if step == PAYMENT:
-        await _fault(client, step, slow | {"count": 2, "verbs": ["PUT", "confirm"]})
-    else:
-        await _fault(client, step, slow | {"count": 1, "verbs": ["PUT"]})
-        await _fault(client, PAYMENT, slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]})
-    return await _book(client, bench_order())
-
-
-async def _compensating(client: Client, step: str) -> str:
-    if step == PAYMENT:
-        return await _cancelled_while_paying(client)
-    await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})
-    return await _book(client, bench_order(card_token="tok_declined"))  # noqa: S106
+    match moment:
+        case Moment.BEFORE_EFFECT:
+            return [(step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["PUT"]})]
+        case Moment.AFTER_EFFECT:
+            return [(step, {"drop_reply_rate": 1.0, "count": 1, "verbs": ["PUT"]})]
+        case Moment.COMPENSATING:
+            return [(step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})]
+        # The capture takes as long. So the worker did that, too, and cannot record it.
+        case Moment.AFTER_REPLY if step is PAYMENT:
+            return [(step, slow | {"count": 2, "verbs": ["PUT", "confirm"]})]
+        case Moment.AFTER_REPLY:
+            capture = slow | {"count": MAY_CAPTURE, "verbs": ["confirm"]}
+            return [(step, slow | {"count": 1, "verbs": ["PUT"]}), (PAYMENT, capture)]
 
 
 async def _cancelled_while_paying(client: Client) -> str:
     """A declined payment leaves nothing to undo, so this one is cancelled while it is out."""
-    step = PAYMENT.value
-    trip_id = await _before_effect(client, step)
-    placed = Placed(trip_id, PAYMENT, Moment.BEFORE_EFFECT)
-    await _until(lambda: stands(client, placed), "payment: before its cancel")
-    await _fault(client, step, {"latency_ms": STAY_MS, "count": 1, "verbs": ["DELETE"]})
-    status, answer = await client.insist("POST", f"/trips/{trip_id}/cancel", ACCEPT_LIMIT_S)
+    placed = await bring(client, PAYMENT, Moment.BEFORE_EFFECT)
+    await _set(client, *_faults(PAYMENT, Moment.COMPENSATING))
+    status, answer = await client.insist("POST", f"/trips/{placed.trip_id}/cancel", ACCEPT_LIMIT_S)
     if status != 202:
         raise Missed(f"the cancel was answered {status}: {answer}")
-    return trip_id
-
-
-_BRING: dict[Moment, Callable[[Client, str], Awaitable[str]]] = {
-    Moment.BEFORE_EFFECT: _before_effect,
-    Moment.AFTER_EFFECT: _after_effect,
-    Moment.AFTER_REPLY: _before_reply,
-    Moment.COMPENSATING: _compensating,
-}
+    return placed.trip_id
 
 
 async def _book(client: Client, body: Json) -> str:
@@ -159,14 +138,13 @@ async def _book(client: Client, body: Json) -> str:
     return str(trip["trip_id"])
 
 
-async def _fault(client: Client, step: str, faults: Json) -> None:
-    async def set_() -> bool:
-        return await client.lab("PUT", step, "/lab/faults", faults) is not None
+async def _set(client: Client, *faults: tuple[Partner, Json]) -> None:
+    for partner, found in faults:
+        set_ = partial(client.lab, "PUT", partner, "/lab/faults", found)
+        await _until(set_, f"faults at {partner}")
 
-    await _until(set_, f"faults at {step}")
 
-
-async def _until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+async def _until(condition: Callable[[], Awaitable[object]], what: str) -> None:
     try:
         await until(condition, REACH_LIMIT_S, LOOK_EVERY_S)
     except TimeoutError as error:

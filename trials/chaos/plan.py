@@ -2,9 +2,8 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from partners.catalogue import PARTNERS, STAYS
 from partners.declaration import Stay
@@ -28,8 +27,7 @@ _POPULAR_DAY = timedelta(days=29)
 _POPULAR_UNITS = 15
 
 
-@dataclass(frozen=True)
-class PlannedTrip:
+class PlannedTrip(NamedTuple):
     """One trip: when it is booked, in seconds from the start, and what is done to it afterwards.
 
     `cancel_after_s` is counted from its acceptance. `wait_s` is sent as `Prefer: wait`.
@@ -42,8 +40,7 @@ class PlannedTrip:
     wait_s: int
 
 
-@dataclass(frozen=True)
-class PlannedKill:
+class PlannedKill(NamedTuple):
     """What befalls one process, `gap_s` after what befell one before; `stop_s` None means kill -9."""
 
     process: str
@@ -51,8 +48,7 @@ class PlannedKill:
     stop_s: float | None
 
 
-@dataclass(frozen=True)
-class PlannedFaults:
+class PlannedFaults(NamedTuple):
     """A partner's faults for `for_s` seconds."""
 
     faults: Json

@@ -127,7 +127,6 @@ async def soak(client: Client, seed: int, count: int, per_s: float, limit_s: flo
 async def _storm(
     load: Load, weather: Weather, seed: int, planned: list[PlannedTrip], limit_s: float
 ) -> list[str]:
-    """Book while the weather rages, then clear it; what went wrong with that."""
     calm = asyncio.Event()
     raging = asyncio.create_task(weather.rage(seed, calm))
     violations = []
@@ -163,7 +162,6 @@ def unsound(load: Load, found: list[Json], count: int) -> list[str]:
 
 
 def shown(result: Json) -> str:
-    """The result as a table; counts are sorted, the most first."""
     rows = [(name, _shown(found)) for name, found in result.items() if name != "violations"]
     return table(("", ""), [*rows, ("violations", len(result["violations"]))])
 

@@ -16,7 +16,6 @@ LOOK_EVERY_S = 0.3
 
 
 async def under_way(client: Client) -> list[Json]:
-    """The trips that have not ended."""
     return [trip for status in UNFINISHED for trip in await client.trips(status)]
 
 
@@ -26,7 +25,6 @@ async def settled(client: Client, limit_s: float) -> list[Json]:
 
 
 async def final(client: Client, trip_id: str, limit_s: float) -> Json:
-    """The trip once it is final, or as it stands after `limit_s` seconds."""
     return await last_look(
         lambda: client.trip(trip_id), lambda trip: trip["status"] in FINAL, limit_s, LOOK_EVERY_S
     )

@@ -20,8 +20,6 @@ CUT = "dropped"
 
 @dataclass
 class Weather:
-    """What has been done to the system. `calls` are the partners' calls by outcome."""
-
     client: Client
     kills: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)

@@ -32,11 +32,7 @@ from trip.order import TripOrder
 from trip.partner import PAYMENT, Partner, ReservationStatus
 
 TODAY = today()
-HELD, CONFIRMED, RELEASED = (
-    ReservationStatus.HELD,
-    ReservationStatus.CONFIRMED,
-    ReservationStatus.RELEASED,
-)
+HELD, CONFIRMED, RELEASED = (ReservationStatus.HELD, ReservationStatus.CONFIRMED, ReservationStatus.RELEASED)
 WHOLE = {partner: [CONFIRMED] for partner in Partner}
 
 Statuses = Mapping[Partner, list[ReservationStatus]]

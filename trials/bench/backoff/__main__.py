@@ -65,7 +65,6 @@ def herd_rows(trials: int, seed: int) -> list[dict[str, Any]]:
 
 
 def herd_table(rows: list[dict[str, Any]]) -> str:
-    """As in docs/backoff.md."""
     shown = (
         (
             row["strategy"],
@@ -78,7 +77,6 @@ def herd_table(rows: list[dict[str, Any]]) -> str:
 
 
 def pictures(seed: int) -> dict[str, Callable[[], Figure]]:
-    """Both simulations as pictures; the same seed draws the same bytes."""
     return {"backoff-contention": partial(_contention, seed), "backoff-herd": partial(_herd, seed)}
 
 
@@ -114,7 +112,6 @@ def _herd(seed: int) -> Figure:
 
 
 def main() -> None:
-    """Read the options and run."""
     parser = argparse.ArgumentParser(prog="python -m trials.bench.backoff", description=__doc__)
     parser.add_argument("--trials", type=int, default=100, help="runs a figure at 100 clients and more")
     parser.add_argument("--seed", type=int, default=1)

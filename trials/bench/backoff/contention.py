@@ -23,8 +23,6 @@ Delay = Callable[[int, float | None, random.Random], float]
 
 
 class Contention(NamedTuple):
-    """When the last client was done, and how many writes that took."""
-
     completion_ms: float
     writes: float
 
@@ -50,56 +48,33 @@ STRATEGIES: dict[str, Delay] = {
 }
 
 
-class _Contest:
-    """One run: the row, its contenders, and the messages under way between them."""
-
-    def __init__(self, clients: int, delay: Delay, rng: random.Random) -> None:
-        self.delay, self.rng = delay, rng
-        self.now_s, self.version, self.writes = 0.0, 0, 0
-        self.failures = [0] * clients
-        self.delays: list[float | None] = [None] * clients
-        self.messages: list[tuple[float, int, _Step, int]] = []
-        self.on = {
-            _Step.READ: self.read,
-            _Step.READ_ANSWER: self.read_answer,
-            _Step.WRITE: self.write,
-            _Step.WRITE_ANSWER: self.write_answer,
-        }
-
-    def send(self, client: int, step: _Step, content: int = 0, wait_s: float = 0.0) -> None:
-        arrival_s = self.now_s + wait_s + abs(self.rng.gauss(HOP_S, HOP_SD_S))
-        heapq.heappush(self.messages, (arrival_s, client, step, content))
-
-    def read(self, client: int, _content: int) -> None:
-        self.send(client, _Step.READ_ANSWER, self.version)
-
-    def read_answer(self, client: int, version: int) -> None:
-        self.send(client, _Step.WRITE, version)
-
-    def write(self, client: int, version: int) -> None:
-        self.writes += 1
-        won = version == self.version
-        self.version += won
-        self.send(client, _Step.WRITE_ANSWER, won)
-
-    def write_answer(self, client: int, won: int) -> None:
-        if won:
-            return
-        self.failures[client] += 1
-        wait_s = self.delay(self.failures[client], self.delays[client], self.rng)
-        self.delays[client] = wait_s
-        self.send(client, _Step.READ, wait_s=wait_s)
-
-
 def contend(clients: int, delay: Delay, rng: random.Random) -> Contention:
-    """Run until each of `clients` has written the row once."""
-    contest = _Contest(clients, delay, rng)
+    now_s, version, writes = 0.0, 0, 0
+    failures = [0] * clients
+    delays: list[float | None] = [None] * clients
+    messages: list[tuple[float, int, _Step, int]] = []
+
+    def send(client: int, step: _Step, content: int = 0, wait_s: float = 0.0) -> None:
+        arrival_s = now_s + wait_s + abs(rng.gauss(HOP_S, HOP_SD_S))
+        heapq.heappush(messages, (arrival_s, client, step, content))
+
     for client in range(clients):
-        contest.send(client, _Step.READ)
-    while contest.messages:
-        contest.now_s, client, step, content = heapq.heappop(contest.messages)
-        contest.on[step](client, content)
-    return Contention(contest.now_s * 1000, contest.writes)
+        send(client, _Step.READ)
+    while messages:
+        now_s, client, step, content = heapq.heappop(messages)
+        if step is _Step.READ:
+            send(client, _Step.READ_ANSWER, version)
+        elif step is _Step.READ_ANSWER:
+            send(client, _Step.WRITE, content)
+        elif step is _Step.WRITE:
+            won = content == version
+            writes, version = writes + 1, version + won
+            send(client, _Step.WRITE_ANSWER, won)
+        elif not content:
+            failures[client] += 1
+            wait_s = delays[client] = delay(failures[client], delays[client], rng)
+            send(client, _Step.READ, wait_s=wait_s)
+    return Contention(now_s * 1000, writes)
 
 
 def average(clients: int, strategy: str, trials: int, seed: int) -> Contention:

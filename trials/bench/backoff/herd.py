@@ -39,7 +39,6 @@ class Herd(NamedTuple):
 
 
 def stampede(policy: BackoffPolicy, rng: random.Random, clients: int = CLIENTS) -> Herd:
-    """Run until each of `clients` has been served once."""
     answers = [(abs(rng.gauss(LATENCY_S, LATENCY_SD_S)), client) for client in range(clients)]
     heapq.heapify(answers)
     attempts = [0] * clients

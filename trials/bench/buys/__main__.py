@@ -15,7 +15,6 @@ from trials.report import Results, machine
 
 
 async def run(variants: Sequence[Variant], plan: Plan) -> Results:
-    """Each variant on a fresh system, one after another."""
     rows = []
     for variant in variants:
         rows.append(await measured(variant, plan))
@@ -24,7 +23,6 @@ async def run(variants: Sequence[Variant], plan: Plan) -> Results:
 
 
 def main() -> int:
-    """Read the options and run; the exit status."""
     parser = REPORT.parser("trials.bench.buys", __doc__)
     names = [variant.name for variant in VARIANTS]
     parser.add_argument("variants", nargs="*", choices=[*names, []], help="all if none is named")

@@ -33,7 +33,6 @@ class Outage(NamedTuple):
 
 
 def name_of(key: str) -> str:
-    """The trip's name in a key."""
     return key.partition(BETWEEN)[0]
 
 
@@ -56,7 +55,6 @@ def of_names(by_name: Mapping[str, Held], names: Iterable[str]) -> Held:
 
 
 def ends_of(held: Held) -> set[str]:
-    """Which of ENDS are true of the trip."""
     confirmed = {
         partner: sum(one.status is ReservationStatus.CONFIRMED for one in held.get(partner, ()))
         for partner in Partner

@@ -15,22 +15,23 @@ import uvloop
 from aiohttp import ClientSession, web
 
 from activities.breakers import HealthProbes
-from activities.http import PartnerHttp, open_session
+from activities.http import open_session
 from api.prefer import wait_seconds
 from config.settings import Settings, settings
 from guard.view import Breakers
 from record.pool import open_pool
-from stack.runner import stop_event
 from trials.bench.buys.figures import BETWEEN
 from trials.bench.buys.memory_saga import MemorySaga
-from trials.bench.contest import calls, plain
+from trials.bench.contest import front, plain
+from trials.bench.contest.calls import Refused, Unanswered, call_partner
+from trials.orders import Json
 from trip.order import TripOrder
 from trip.partner import Partner
 
 Book = Callable[[str, TripOrder], Awaitable[str]]
 
 
-def application(book: Book) -> web.Application:
+def routes(book: Book) -> list[web.RouteDef]:
     """Trips by id, for as long as the process lives."""
     trips: dict[str, asyncio.Task[str]] = {}
 
@@ -52,35 +53,20 @@ def application(book: Book) -> web.Application:
         found = {"trip_id": trip_id, "status": trip.result() if trip.done() else "booking"}
         return web.json_response(found, status=200 if trip.done() else 202)
 
-    async def healthy(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    app = web.Application()
-    routes = [web.post("/trips", accept), web.get("/trips/{trip_id}", show), web.get("/healthz", healthy)]
-    app.add_routes(routes)
-    return app
+    return [web.post("/trips", accept), web.get("/trips/{trip_id}", show)]
 
 
 async def _book_barely(http: ClientSession, config: Settings, key: str, order: TripOrder) -> str:
     """Ten calls; if one fails, the trip is left as it stands."""
-    urls = {partner.value: config.partner_url(partner) for partner in Partner}
+
+    async def call(verb: str, partner: str, body: Json | None) -> int:
+        return await call_partner(http, config.partner_url(Partner(partner)), verb, key, body)
+
     try:
-        await plain.book(http, urls, key, order.model_dump(mode="json"))
-    except (calls.Refused, calls.Unanswered):
+        await plain.book(call, order.model_dump(mode="json"))
+    except (Refused, Unanswered):
         return "failed"
     return "confirmed"
-
-
-async def _carrying(carrier: str, config: Settings, resources: AsyncExitStack) -> Book:
-    session = await resources.enter_async_context(open_session())
-    if carrier == "bare":
-        return partial(_book_barely, session, config)
-    breakers = Breakers(config.database_url, config.breaker_policy(), list(Partner))
-    await resources.enter_async_context(breakers)
-    pool = await resources.enter_async_context(open_pool(config.database_url))
-    probing = asyncio.create_task(_probe(HealthProbes(config, session, pool), config.probe_interval_s))
-    resources.callback(probing.cancel)
-    return MemorySaga(PartnerHttp(session, config), breakers, config).book
 
 
 async def _probe(probes: HealthProbes, interval_s: float) -> None:
@@ -91,14 +77,18 @@ async def _probe(probes: HealthProbes, interval_s: float) -> None:
 
 async def serve(carrier: str) -> None:
     """Serve until SIGTERM; a trip that is under way then is lost."""
-    stop, config = stop_event(), settings()
+    config = settings()
     async with AsyncExitStack() as resources:
-        app = application(await _carrying(carrier, config, resources))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        resources.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, config.host, config.api_port).start()
-        await stop.wait()
+        http = await resources.enter_async_context(open_session())
+        book: Book = partial(_book_barely, http, config)
+        if carrier == "memory":
+            breakers = Breakers(config.database_url, config.breaker_policy(), list(Partner))
+            await resources.enter_async_context(breakers)
+            pool = await resources.enter_async_context(open_pool(config.database_url))
+            probing = asyncio.create_task(_probe(HealthProbes(config, http, pool), config.probe_interval_s))
+            resources.callback(probing.cancel)
+            book = MemorySaga(http, breakers, config).book
+        await front.serve(routes(book), config.api_port)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ EVENTS_LIMIT_S = 5.0
 
 
 async def measured(variant: Variant, plan: Plan) -> dict[str, Any]:
-    """The variant's figures, on a system of its own."""
     load = os.getloadavg()[0]
     async with staged(variant, plan.seed) as ground:
         if variant.carrier is Carrier.WORKFLOW and not variant.breakers:

@@ -3,124 +3,80 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from dataclasses import dataclass
 
-from activities.http import Answer, PartnerHttp, Refused, Unanswered
+import aiohttp
+
 from config.settings import Settings
 from guard.backoff import keyed_delay
 from guard.permit import BreakerOpen, Permit
 from guard.policy import Outcome
 from guard.view import Breakers
-from trip.calls import PartnerCall
+from trials.bench.contest import plain
+from trials.bench.contest.calls import Refused, Unanswered, call_partner
+from trials.orders import Json
 from trip.order import TripOrder
-from trip.partner import PAYMENT, Partner, Patience, Reservation, Verb
-from trip.plan import asked, stages
+from trip.partner import Partner
 
-ATTEMPT_S = 4.5
 LONGEST_LOOK_S = 15.0
-T = TypeVar("T")
 
 
-class CallFailed(Exception):
-    """A call was refused for good, or its attempts are used up."""
-
-
+@dataclass(frozen=True)
 class MemorySaga:
     """Books trips; a trip whose process ends is left as it stands."""
 
-    def __init__(self, http: PartnerHttp, breakers: Breakers, config: Settings) -> None:
-        self._http = http
-        self._breakers = breakers
-        self._config = config
+    http: aiohttp.ClientSession
+    breakers: Breakers
+    config: Settings
 
     async def book(self, key: str, order: TripOrder) -> str:
         """`confirmed`, or `failed` with everything undone."""
-        sent: list[Partner] = []
+        sent: list[str] = []
+        waits = order.when_partner_down == "wait"
+
+        async def call(verb: str, partner: str, body: Json | None) -> int:
+            if verb == "hold":
+                sent.append(partner)
+            return await self._call(verb, Partner(partner), key, body, waits or verb != "hold")
+
         try:
-            async with asyncio.timeout(order.deadline_s):
-                await self._hold_all(key, order, sent)
-            await self._confirm_all(key, sent)
-        except (CallFailed, BreakerOpen, TimeoutError):
-            for partner in reversed(sent):
-                await self._call(Verb.RELEASE, partner, PartnerCall(key=key, patience=Patience.ENDLESS))
+            # Nothing is sent while a partner of the trip is known to be out.
+            for partner in order.partners():
+                while refusal := self.breakers.peek(partner):
+                    await _put_off(refusal, waits)
+            await plain.book(call, order.model_dump(mode="json"))
+        except (Refused, Unanswered, BreakerOpen):
+            for undone in reversed(sent):
+                await call("release", undone, None)
             return "failed"
         return "confirmed"
 
-    async def _hold_all(self, key: str, order: TripOrder, sent: list[Partner]) -> None:
-        patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
-        await self._all_let_in(order.partners(), patience)
-
-        async def hold(partner: Partner, due: int) -> int:
-            if (body := asked(order, partner, due)) is None:
-                return 0
-            sent.append(partner)
-            call = PartnerCall(key=key, body=body, patience=patience)
-            return (await self._call(Verb.RESERVE, partner, call)).amount_minor or 0
-
-        due = 0
-        for stage in stages(order):
-            due += sum(await _together(hold(partner, due) for partner in stage))
-
-    async def _confirm_all(self, key: str, sent: list[Partner]) -> None:
-        call = PartnerCall(key=key, patience=Patience.ENDLESS)
-        await self._call(Verb.CONFIRM, PAYMENT, call)
-        rest = [partner for partner in sent if partner is not PAYMENT]
-        await _together(self._call(Verb.CONFIRM, partner, call) for partner in rest)
-
-    async def _all_let_in(self, partners: list[Partner], patience: Patience) -> None:
-        """Nothing is sent while a partner of the trip is known to be out. Raises BreakerOpen."""
-        for partner in partners:
-            while refusal := self._breakers.peek(partner):
-                await _put_off(refusal, patience)
-
-    async def _call(self, verb: Verb, partner: Partner, call: PartnerCall) -> Reservation:
-        """One call, tried again. Raises CallFailed, and for a hold BreakerOpen."""
-        made = 0
+    async def _call(self, verb: str, partner: Partner, key: str, body: Json | None, waits: bool) -> int:
+        """One call, tried again. Raises Refused, and for a hold Unanswered and BreakerOpen."""
+        made, policy = 0, self.config.backoff(partner)
         while True:
-            permit = await self._let_in(partner, call.patience)
-            made += 1
-            match await self._watched(permit, verb, partner, call):
-                case Reservation() as reservation:
-                    return reservation
-                case Refused(message=message):
-                    raise CallFailed(message)
-                case Unanswered(message, retry_after_s):
-                    if call.patience is not Patience.ENDLESS and made >= self._config.retry_attempts:
-                        raise CallFailed(message)
-                    policy, seed = self._config.backoff(partner), f"{call.key}/{partner}/{verb}"
-                    await asyncio.sleep(keyed_delay(policy, made - 1, seed, retry_after_s=retry_after_s))
+            permit, started = await self._let_in(partner, waits), time.monotonic()
+            outcome, error = Outcome.SUCCESS, None
+            try:
+                return await call_partner(self.http, self.config.partner_url(partner), verb, key, body)
+            except Unanswered as unanswered:
+                outcome, error, made = Outcome.FAILURE, str(unanswered), made + 1
+                if verb == "hold" and made >= self.config.retry_attempts:
+                    raise
+            finally:
+                took_s = time.monotonic() - started
+                await asyncio.shield(self.breakers.record(permit, outcome, took_s, error))
+            await asyncio.sleep(keyed_delay(policy, made - 1, f"{key}/{partner}/{verb}"))
 
-    async def _let_in(self, partner: Partner, patience: Patience) -> Permit:
+    async def _let_in(self, partner: Partner, waits: bool) -> Permit:
         while True:
             try:
-                return await self._breakers.admit(partner)
+                return await self.breakers.admit(partner)
             except BreakerOpen as refusal:
-                await _put_off(refusal, patience)
-
-    async def _watched(self, permit: Permit, verb: Verb, partner: Partner, call: PartnerCall) -> Answer:
-        started, outcome, error = time.monotonic(), Outcome.IGNORED, None
-        try:
-            answer = await self._http.send(verb, partner, call, ATTEMPT_S)
-            outcome = Outcome.SUCCESS
-            if isinstance(answer, Unanswered):
-                outcome, error = Outcome.FAILURE, answer.message
-            return answer
-        finally:
-            took_s = time.monotonic() - started
-            await asyncio.shield(self._breakers.record(permit, outcome, took_s, error))
+                await _put_off(refusal, waits)
 
 
-async def _put_off(refusal: BreakerOpen, patience: Patience) -> None:
-    if patience is Patience.NONE:
+async def _put_off(refusal: BreakerOpen, waits: bool) -> None:
+    if not waits:
         raise refusal
     await asyncio.sleep(random.uniform(1, 1.5) * min(refusal.retry_in_s, LONGEST_LOOK_S))
-
-
-async def _together(calls: Iterable[Awaitable[T]]) -> list[T]:
-    """All side by side. Each comes to its end, so that none is under way when the undo begins."""
-    found = await asyncio.gather(*calls, return_exceptions=True)
-    for one in found:
-        if isinstance(one, BaseException):
-            raise one
-    return [one for one in found if not isinstance(one, BaseException)]

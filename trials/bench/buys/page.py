@@ -9,17 +9,7 @@ from matplotlib.figure import Figure
 
 from trials.bench.buys.measure import ERROR_RATE, LOST_SHARE, SICK
 from trials.bench.buys.variants import COMMON, TITLES
-from trials.report import (
-    Bar,
-    Column,
-    Report,
-    Results,
-    a_second,
-    figure_table,
-    shown_as,
-    stacked,
-    table,
-)
+from trials.report import Bar, Column, Report, Results, a_second, figure_table, shown_as, stacked, table
 
 Row = Mapping[str, Any]
 """A variant's groups of figures."""
@@ -84,7 +74,6 @@ _LINE = "#1f77b4"
 
 
 def bars(results: Results) -> list[Bar]:
-    """Nothing may come to harm with all mechanisms at work."""
     return [
         Bar(f"{TITLES[row['variant']]}: {column.heading}", row["outcomes"][column.figure], 0)
         for row in results["rows"]
@@ -94,7 +83,6 @@ def bars(results: Results) -> list[Bar]:
 
 
 def tables(results: Results) -> dict[str, str]:
-    """Every table, by its place in the page."""
     rows = {row["variant"]: row for row in results["rows"]}
 
     def shown(columns: Sequence[Column], *groups: str) -> str:
@@ -148,7 +136,6 @@ def _bought(rows: Mapping[str, Row]) -> str:
 
 
 def pictures(results: Results) -> dict[str, Callable[[], Figure]]:
-    """Every picture."""
     rows = results["rows"]
     return {
         "mechanisms-outcomes": partial(_outcomes, rows),

@@ -28,12 +28,10 @@ class PlannedTrip:
 
     @property
     def waits(self) -> bool:
-        """Whether it would rather wait for a partner that is down than fail at once."""
         return bool(self.order["when_partner_down"] == "wait")
 
     @property
     def is_declined(self) -> bool:
-        """Whether it cannot be had, whatever is done for it."""
         return bool(self.order["payment"]["card_token"] == DECLINED_CARD)
 
 
@@ -56,7 +54,6 @@ class Plan:
     settle_s: float = 45.0
 
     def calm_trips(self, today: date) -> list[PlannedTrip]:
-        """Trips that nothing is to go wrong with."""
         return self._trips("calm", self.calm_s, today)
 
     def rough_trips(self, today: date) -> list[PlannedTrip]:

@@ -50,7 +50,6 @@ class Variant:
 
     @property
     def process(self) -> str:
-        """The process that carries the trips, which is the one killed."""
         return "worker-1" if self.carrier is Carrier.WORKFLOW else "saga"
 
     @property
@@ -79,7 +78,6 @@ TITLES = {variant.name: variant.title for variant in VARIANTS}
 
 @contextlib.asynccontextmanager
 async def staged(variant: Variant, seed: int) -> AsyncIterator[Ground]:
-    """The variant's system, up while the context is open."""
     arrange = partial(_arranged, variant, seed)
     async with fresh_ground(COMMON | dict(variant.settings), arrange=arrange) as ground:
         yield ground

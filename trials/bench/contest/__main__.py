@@ -86,7 +86,6 @@ def _note(results: Results, rows: list[Any], what: str, figures: dict[str, float
 
 
 def main() -> int:
-    """Read the options and run; the exit status."""
     parser = REPORT.parser("trials.bench.contest", __doc__)
     parser.add_argument("--rounds", type=int, help=f"default: {Plan.rounds}")
     parser.add_argument("--seconds", type=float, help=f"length of a phase (default: {Plan.seconds:g})")

@@ -21,18 +21,14 @@ async def nothing() -> None:
 
 @workflow.defn(name="Bare")
 class Bare:
-    """The floor."""
-
     @workflow.run
     async def run(self) -> str:
-        """Always `confirmed`."""
         for _ in range(ACTIVITIES):
             await workflow.execute_activity(nothing, start_to_close_timeout=LIMIT)
         return "confirmed"
 
 
 async def serve() -> None:
-    """Work until SIGTERM, tuned as the SDK is by default."""
     client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
     async with Worker(client, task_queue="bare", workflows=[Bare], activities=[nothing]):
         await stop_event().wait()

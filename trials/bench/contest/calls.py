@@ -5,11 +5,7 @@ import aiohttp
 from trials.orders import Json
 
 LIMIT = aiohttp.ClientTimeout(total=5)
-_REQUESTS = {
-    "hold": ("PUT", ""),
-    "confirm": ("POST", "/confirm"),
-    "release": ("DELETE", ""),
-}
+_REQUESTS = {"hold": ("PUT", ""), "confirm": ("POST", "/confirm"), "release": ("DELETE", "")}
 
 
 class Refused(Exception):

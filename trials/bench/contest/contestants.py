@@ -10,7 +10,7 @@ from stack import postgres
 from stack.parts import Part, answering
 from stack.ports import free_port
 from trials.bench.contest import plain
-from trials.bench.contest.calls import Refused, Unanswered
+from trials.bench.contest.calls import Refused, Unanswered, call_partner
 from trials.cpu import SAGA
 from trials.load import Booked
 from trials.orders import Json
@@ -57,7 +57,6 @@ class Contestant:
 
     @property
     def is_on_temporal(self) -> bool:
-        """Whether the Temporal server carries its trips."""
         return "temporal" in self.processes
 
 
@@ -89,9 +88,13 @@ def _over_http(peer: str) -> Book:
 
 
 async def _book_plainly(arena: Arena, order: Json) -> Booked:
-    trip_id = f"plain-{uuid4()}"
+    trip_id, ground = f"plain-{uuid4()}", arena.ground
+
+    async def call(verb: str, partner: str, body: Json | None) -> int:
+        return await call_partner(ground.http, ground.world.partners[partner], verb, trip_id, body)
+
     try:
-        await plain.book(arena.ground.http, arena.ground.world.partners, trip_id, order)
+        await plain.book(call, order)
     except (Refused, Unanswered) as error:
         return Booked(trip_id, str(error))
     return Booked(trip_id, "confirmed")
@@ -133,12 +136,7 @@ CONTESTANTS = (
         _temporal_worker("bare"),
     ),
     Contestant(
-        "dbos",
-        "same saga on DBOS, same PostgreSQL",
-        _over_http("dbos"),
-        ("dbos_saga",),
-        _dbos,
-        is_saga=True,
+        "dbos", "same saga on DBOS, same PostgreSQL", _over_http("dbos"), ("dbos_saga",), _dbos, is_saga=True
     ),
     Contestant("plain", "ten calls in plain asyncio", _book_plainly),
 )
@@ -146,7 +144,6 @@ CONTESTANTS = (
 
 @contextlib.asynccontextmanager
 async def fresh_arena() -> AsyncIterator[Arena]:
-    """A system with all peers beside it, up while the context is open."""
     ports = {one.name: free_port() for one in CONTESTANTS}
 
     def with_peers(stage: Stage, parts: list[Part]) -> list[Part]:

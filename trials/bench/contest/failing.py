@@ -32,18 +32,13 @@ class Scenario:
     sick_calls: range = range(1, 100)
 
     def is_for(self, contestant: Contestant) -> bool:
-        """Whether the contestant can do what is asked for."""
         return contestant.is_saga and (self.breaker == "closed" or contestant.has_breaker)
 
 
 SCENARIOS = (
     Scenario("declined", 24, 4, card_token="tok_declined"),  # noqa: S106
     Scenario(
-        "retried",
-        20,
-        20,
-        faults={"error_rate": 1, "status": 503, "verbs": ["PUT"]},
-        sick_calls=range(5, 100),
+        "retried", 20, 20, faults={"error_rate": 1, "status": 503, "verbs": ["PUT"]}, sick_calls=range(5, 100)
     ),
     Scenario("kept_out", 24, 4, faults={"down": True}, breaker="open", sick_calls=range(1)),
 )
@@ -81,6 +76,5 @@ async def _known(turn: Turn, scenario: Scenario) -> None:
 
 
 async def calls_of(traveller: Traveller, trips: Sequence[str], partners: Iterable[str]) -> float:
-    """Calls a trip that the partners received."""
     received = [len(await traveller.calls(partner, trip_id)) for partner in partners for trip_id in trips]
     return sum(received) / max(1, len(trips))

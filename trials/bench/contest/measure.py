@@ -20,14 +20,11 @@ SHARES = {"low": 0.3, "high": 0.8}
 
 @dataclass(frozen=True)
 class Turn:
-    """A contestant, and for how long each phase of its turn lasts."""
-
     arena: Arena
     contestant: Contestant
     seconds: float
 
     def booking(self, card_token: str = "tok_visa") -> BookOne:  # noqa: S107 - the sample data's card
-        """Books one trip."""
 
         async def book() -> Booked:
             return await self.contestant.book(self.arena, bench_order(card_token=card_token))
@@ -54,7 +51,6 @@ async def in_flight_for(turn: Turn, ladder: Sequence[int]) -> int:
 
 
 async def measured(turn: Turn, in_flight: int) -> tuple[Figures, list[str]]:
-    """The figures of one turn, and the trips that went wrong."""
     load, alone = Load(), Load()
     figures = await _saturated(turn, load, in_flight)
     await closed(turn.booking(), alone, 1, turn.seconds / 2)
@@ -83,7 +79,6 @@ async def _saturated(turn: Turn, load: Load, in_flight: int) -> Figures:
 
 
 async def counted(turn: Turn, load: Load, book: BookOne, trips: int, in_flight: int) -> Figures:
-    """The figures of a set number of trips."""
     return await turn.metered(load, count(book, load, trips, in_flight)) | latencies("all", load)
 
 
@@ -95,5 +90,4 @@ async def _rate(turn: Turn, load: Load, in_flight: int) -> float:
 
 
 def latencies(name: str, load: Load) -> Figures:
-    """Percentiles of the load, and how many trips they are of."""
     return percentiles(name, load.latencies_s, "ms", 1000) | {f"{name}_trips": len(load.trips)}

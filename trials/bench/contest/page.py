@@ -92,7 +92,6 @@ def _ratio(ours: Sequence[Figures], theirs: Sequence[Figures], name: str) -> flo
 
 
 def tables(results: Results) -> dict[str, str]:
-    """Every table, by its place in the page."""
     rounds = _spreads(results["rounds"])
     on_server = {title: found for title, found in rounds.items() if "actions" in found}
     about = results["about"]
@@ -112,12 +111,10 @@ def tables(results: Results) -> dict[str, str]:
 
 
 def _spreads(rounds: dict[str, list[Figures]]) -> dict[str, dict[str, Spread]]:
-    """By the contestants' titles, in their order."""
     return {one.title: spread(rounds[one.name]) for one in CONTESTANTS if one.name in rounds}
 
 
 def pictures(results: Results) -> dict[str, Callable[[], Figure]]:
-    """Every picture; the first contestant stands at the top."""
     found = list(reversed(_spreads(results["rounds"]).items()))
     return {"contest-cpu": lambda: _cpu(found), "contest-speed": lambda: _speed(found)}
 

@@ -1,27 +1,28 @@
-"""The ten calls from plain asyncio, nothing kept: the partners' own ceiling. A failed trip is not undone."""
+"""The ten calls of a trip in plain asyncio, in the order and side by side as this project makes them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable
 
-import aiohttp
+from trials.orders import PARTNERS, STAYS, Json, hold
 
-from trials.bench.contest.calls import call_partner
-from trials.orders import PARTNERS, STAYS, Json
-from trials.orders import hold as body
+Call = Callable[[str, str, Json | None], Awaitable[int]]
+"""Makes a call of a verb to a partner with a body, and gives the reservation's price in minor units."""
 
 
-async def book(http: aiohttp.ClientSession, urls: Mapping[str, str], key: str, order: Json) -> None:
-    """Hold three side by side, points, payment; capture; confirm the rest side by side.
+async def book(call: Call, order: Json) -> None:
+    """Hold the stays, then points, then payment; capture; confirm the rest. Raises what a call raises."""
+    due = sum(await _together(call("hold", partner, hold(order, partner, 0)) for partner in STAYS))
+    for partner in PARTNERS[len(STAYS) :]:
+        due += await call("hold", partner, hold(order, partner, due))
+    await call("confirm", "payment", None)
+    await _together(call("confirm", partner, None) for partner in PARTNERS if partner != "payment")
 
-    Raises Refused and Unanswered.
-    """
 
-    async def hold(partner: str, due: int = 0) -> int:
-        return await call_partner(http, urls[partner], "hold", key, body(order, partner, due))
-
-    due = sum(await asyncio.gather(*(hold(partner) for partner in STAYS)))
-    due += await hold("points", due)
-    await hold("payment", due)
-    await call_partner(http, urls["payment"], "confirm", key)
-    rest = [partner for partner in PARTNERS if partner != "payment"]
-    await asyncio.gather(*(call_partner(http, urls[partner], "confirm", key) for partner in rest))
+async def _together(calls: Iterable[Awaitable[int]]) -> list[int]:
+    """All side by side. Each comes to its end, so that none is under way when an undo begins."""
+    prices = []
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        prices.append(outcome)
+    return prices

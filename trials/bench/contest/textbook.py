@@ -33,8 +33,6 @@ STATE = "select coalesce(override, state) from breakers where partner = $1"
 
 @dataclass
 class Call:
-    """One call to a partner; `key` is the trip's id."""
-
     verb: str
     partner: str
     key: str
@@ -42,8 +40,6 @@ class Call:
 
 
 class PartnerActivities:
-    """Share connections to the partners and to the breakers' table."""
-
     def __init__(self, http: aiohttp.ClientSession, pool: asyncpg.Pool) -> None:
         self._http = http
         self._pool = pool
@@ -105,7 +101,6 @@ class TextbookTrip:
 
 
 async def serve() -> None:
-    """Work until SIGTERM, tuned as the SDK is by default."""
     client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
     async with (
         open_session() as http,

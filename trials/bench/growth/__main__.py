@@ -15,7 +15,6 @@ from trials.report import Results, load_results, machine
 
 
 async def measured(part: str, plan: Plan) -> Results:
-    """The results so far, with those of one part anew."""
     load = os.getloadavg()[0]
     print(f"\n{part}\n", flush=True)
     found = {"load": load, "is_quick": plan.is_quick} | await PARTS[part](plan)
@@ -23,7 +22,6 @@ async def measured(part: str, plan: Plan) -> Results:
 
 
 def main() -> int:
-    """Read the options and run; the exit status."""
     parser = REPORT.parser("trials.bench.growth", __doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all if none is named")
     parser.add_argument("--trips", type=int, help=f"length of the memory run (default: {Plan.trips:,})")

@@ -57,7 +57,6 @@ _POINTS = """
 
 
 async def fill_all(world: World, trips: int) -> None:
-    """Put `trips` ended trips behind a running system."""
     record = await asyncpg.connect(world.database_url, timeout=10)
     try:
         await fill(record, trips, all_ended=True)

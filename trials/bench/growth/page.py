@@ -10,17 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from trials.bench.growth.parts import MANY_BEHIND, NONE_BEHIND, PARTS, PROCESSES
-from trials.report import (
-    Bar,
-    Column,
-    Report,
-    Results,
-    bar_table,
-    counted,
-    figure_table,
-    measured_on,
-    table,
-)
+from trials.report import Bar, Column, Report, Results, bar_table, counted, figure_table, measured_on, table
 from trials.statistics import Estimate, percentile_ratio, slope, spread
 
 MOST_P99 = 1.25
@@ -41,7 +31,6 @@ _COLOURS = ("#1f77b4", "#2ca02c", "#9467bd")
 
 
 def behind_p99(results: Results) -> Estimate:
-    """p99 with finished trips behind, beside p99 with none."""
     phases = results["behind"]["side_by_side"]
     many, none = ([one["latencies_ms"] for one in phases[name]] for name in (MANY_BEHIND, NONE_BEHIND))
     return percentile_ratio(many, none, 0.99)
@@ -55,7 +44,6 @@ def memory_growth(results: Results) -> dict[str, Estimate]:
 
 
 def bars(results: Results) -> list[Bar]:
-    """The bars of every part that was run."""
     found = []
     if "behind" in results:
         text = f"p99 with {results['behind']['finished']:,} finished trips behind, beside p99 with none"
@@ -69,12 +57,10 @@ def bars(results: Results) -> list[Bar]:
 
 
 def wrong(results: Results) -> list[str]:
-    """The trips that were not confirmed."""
     return [one for part in PARTS if part in results for one in results[part]["wrong"]]
 
 
 def tables(results: Results) -> dict[str, str]:
-    """The tables of every part that was run."""
     found = {"run": _run(results), "bars": bar_table(bars(results))}
     for part, made in _TABLES.items():
         if part in results:
@@ -165,7 +151,6 @@ _TABLES: dict[str, Callable[[Results, Results], dict[str, str]]] = {
 
 
 def pictures(results: Results) -> dict[str, Callable[[], Figure]]:
-    """A picture for each part that was run."""
     return {
         f"growth-{part.replace('_', '-')}": partial(paint, results[part])
         for part, paint in _PAINTERS.items()
@@ -190,7 +175,6 @@ def _draw_in_flight(part: Results) -> Figure:
 
 
 def _write_plainly(axis: Axis) -> None:
-    """Numbers on a logarithmic axis without exponents."""
     axis.set_major_formatter("{x:,g}")
     axis.set_minor_formatter(NullFormatter())
 

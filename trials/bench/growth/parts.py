@@ -91,7 +91,6 @@ async def _behind(plan: Plan) -> Results:
 
 
 async def _workers(plan: Plan) -> Results:
-    """Systems of different numbers of workers, in turn."""
     async with AsyncExitStack() as systems:
         grounds = {
             str(number): await systems.enter_async_context(fresh_ground(QUIET, workers=number))
@@ -115,12 +114,7 @@ async def _memory(plan: Plan) -> Results:
                 samples.append([len(load.trips), *(one.memory_info().rss // 1024 for one in processes)])
             await asyncio.wait([booked], timeout=LOOK_EVERY_S)
         await booked
-    return {
-        "trips": plan.trips,
-        "in_flight": plan.memory_in_flight,
-        "samples": samples,
-        "wrong": load.wrong,
-    }
+    return {"trips": plan.trips, "in_flight": plan.memory_in_flight, "samples": samples, "wrong": load.wrong}
 
 
 async def _burst(plan: Plan) -> Results:

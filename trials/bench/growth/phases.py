@@ -35,7 +35,6 @@ class Rounds:
 
 
 def patient_order() -> Json:
-    """A trip of every partner that may take a day."""
     return bench_order(deadline_s=MAX_DEADLINE_S)
 
 
@@ -46,7 +45,6 @@ def short_order() -> Json:
 
 
 def booking(ground: Ground, order: Callable[[], Json] = patient_order) -> BookOne:
-    """Books one trip and waits until it has a final status."""
 
     async def book() -> Booked:
         body, key = order(), str(uuid4())
@@ -126,7 +124,6 @@ async def alternate(grounds: dict[str, Ground], plan: Rounds) -> Results:
 
 
 def note(found: Results, rows: list[Any], what: str, figures: dict[str, Any], wrong: list[str]) -> None:
-    """Keep a phase, and print a line of it."""
     rows.append(figures)
     found["wrong"] += wrong
     shown = ("trips_per_s", "p50_ms", "p99_ms", "cpu_ms_own")

@@ -17,8 +17,6 @@ from trials.report import INTERRUPTED, PICTURES, Bar, draw, save_results, unless
 
 
 class Measurement(NamedTuple):
-    """One of the measurements; `measure` gives rows, which the others read."""
-
     measure: Callable[[], Awaitable[list[dict[str, Any]]]]
     table: Callable[[list[dict[str, Any]]], str]
     bars: Callable[[list[dict[str, Any]]], list[Bar]]
@@ -33,7 +31,6 @@ PARTS: Mapping[str, Measurement] = {
 
 
 async def run(names: list[str], with_pictures: bool) -> int:
-    """Run the named measurements; 1 if a bar is missed."""
     bars: list[Bar] = []
     for name in names:
         print(f"\n{name}\n", flush=True)
@@ -53,7 +50,6 @@ async def _command(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    """Read the options and run; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m trials.bench.guard", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all if none is named")
     parser.add_argument("--pictures", action="store_true", help=f"draw {PICTURES}/guard-*.svg too")

@@ -40,7 +40,6 @@ SETTINGS = QUIET | {
 
 
 async def measure() -> list[dict[str, Any]]:
-    """A row for each jitter."""
     async with fresh_ground(SETTINGS) as ground:
         await ground.traveller.warm_up()
         return list(await asyncio.gather(*(_row(ground.traveller, partner) for partner in JITTER)))
@@ -85,7 +84,6 @@ def _judged(policy: BackoffPolicy, partner: str, measured: dict[str, list[float]
 
 
 def table_of(rows: list[dict[str, Any]]) -> str:
-    """As in docs/breaker.md."""
     shown = (
         (
             row["jitter"],
@@ -105,7 +103,6 @@ def bars(rows: list[dict[str, Any]]) -> list[Bar]:
 
 
 def picture(rows: list[dict[str, Any]]) -> Figure:
-    """Delays as shares of their bounds."""
     figure = Figure(figsize=(9, 2.6), layout="constrained")
     for panel, row in zip(figure.subplots(1, len(rows), sharey=True), rows, strict=True):
         policy = _policy(row["jitter"])

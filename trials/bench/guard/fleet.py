@@ -36,7 +36,6 @@ SETTINGS = QUIET | {
 
 
 async def measure() -> list[dict[str, Any]]:
-    """What the partner saw, and how long the travellers waited; one row."""
     async with fresh_ground(SETTINGS, workers=2) as ground:
         traveller = ground.traveller
         await traveller.warm_up()
@@ -104,13 +103,11 @@ async def _failing(traveller: Traveller) -> dict[str, Any]:
 
 
 def table_of(rows: list[dict[str, Any]]) -> str:
-    """Each figure in a row of its own."""
     shown = ((name, f"{found:.3f}" if isinstance(found, float) else found) for name, found in rows[0].items())
     return table(("", ""), shown)
 
 
 def bars(rows: list[dict[str, Any]]) -> list[Bar]:
-    """How soon both workers refuse, and how soon a traveller is told."""
     return [
         Bar("seconds until both workers refuse", rows[0]["refused_after_s"], MOST_S_TO_REFUSE),
         Bar("seconds until a trip with `fail` is told", rows[0]["failed_max_s"], MOST_S_TO_FAIL),

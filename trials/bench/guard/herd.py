@@ -62,7 +62,6 @@ GUARDS = (
 
 
 async def measure() -> list[dict[str, Any]]:
-    """What the partner saw, a row for each guard."""
     return [await _measure(guard) for guard in GUARDS]
 
 
@@ -125,7 +124,6 @@ def _of_unguarded(rows: list[dict[str, Any]], row: dict[str, Any]) -> float:
 
 
 def table_of(rows: list[dict[str, Any]]) -> str:
-    """As in docs/breaker.md."""
     window = f"busiest {1000 * WINDOW_S:.0f} ms before"
     shown = (
         (
@@ -153,7 +151,6 @@ def bars(rows: list[dict[str, Any]]) -> list[Bar]:
 
 
 def picture(rows: list[dict[str, Any]]) -> Figure:
-    """Calls a second at the partner, under each guard."""
     figure = Figure(figsize=(9, 1.7 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
     for panel, row, guard in zip(panels, rows, GUARDS, strict=True):
