@@ -1,12 +1,9 @@
 """The plan that all variants share, and how a trip is judged by its partners' stores."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from audit.facts import SeenReservation
 from trials.bench.buys import page
@@ -16,13 +13,12 @@ from trials.bench.buys.figures import (
     active_by_name,
     calm_figures,
     ends_of,
-    name_of,
     of_names,
     outcomes,
     sick_figures,
     times,
 )
-from trials.bench.buys.plan import QUICK, Plan, PlannedTrip
+from trials.bench.buys.plan import Plan, PlannedTrip
 from trials.bench.buys.travellers import Booked
 from trials.bench.buys.variants import COMMON, VARIANTS
 from trials.bench.buys.without import WITHOUT
@@ -54,18 +50,16 @@ def ends(statuses: Statuses) -> set[str]:
     return ends_of(of_names(active_by_name(reservations("a", statuses)), {"a"}))
 
 
-@given(st.integers(0, 1000))
-def test_a_seed_stands_for_the_same_trips_at_the_same_moments(seed: int) -> None:
-    plan, same = Plan(seed=seed), Plan(seed=seed)
-    assert plan.rough_trips(TODAY) == same.rough_trips(TODAY)
-    assert plan.rough_trips(TODAY) != Plan(seed=seed + 1).rough_trips(TODAY)
-    moments = [trip.at_s for trip in plan.rough_trips(TODAY)]
+def test_a_seed_stands_for_the_same_trips_at_the_same_moments() -> None:
+    trips = Plan(seed=1).rough_trips(TODAY)
+    assert trips == Plan(seed=1).rough_trips(TODAY) != Plan(seed=2).rough_trips(TODAY)
+    moments = [trip.at_s for trip in trips]
     assert moments == sorted(moments)
-    assert moments[-1] < plan.rough_s
+    assert moments[-1] < Plan.rough_s
 
 
 def test_nothing_is_to_go_wrong_with_a_calm_trip() -> None:
-    for trip in Plan(calm_s=200).calm_trips(TODAY):
+    for trip in Plan(calm_s=20).calm_trips(TODAY):
         TripOrder.model_validate(trip.order)
         assert not (trip.is_resent or trip.is_declined)
 
@@ -76,11 +70,6 @@ def test_rough_trips_are_of_every_kind_and_each_has_a_name_of_its_own() -> None:
     assert any(trip.is_declined for trip in trips)
     assert any(trip.is_resent for trip in trips)
     assert len({trip.label for trip in trips}) == len(trips)
-
-
-@pytest.mark.parametrize("plan", [Plan(), QUICK], ids=["full", "quick"])
-def test_the_outage_and_the_kill_are_within_the_rough_phase(plan: Plan) -> None:
-    assert 0 < plan.down_s < plan.up_s < plan.kill_s < plan.rough_s
 
 
 def test_a_variant_leaves_out_one_thing() -> None:
@@ -121,11 +110,6 @@ def test_a_trip_that_was_accepted_twice_is_counted_under_both_names() -> None:
     by_name = active_by_name({partner: [*one[partner], *other[partner]] for partner in Partner})
     assert "charged_twice" in ends_of(of_names(by_name, ["a", "b"]))
     assert "charged_twice" not in ends_of(of_names(by_name, ["a", "c"]))
-
-
-@given(st.text(st.characters(exclude_characters=BETWEEN), min_size=1), st.uuids())
-def test_a_fresh_key_keeps_the_name(name: str, fresh: object) -> None:
-    assert name_of(name) == name_of(f"{name}{BETWEEN}{fresh}") == name
 
 
 def booked(label: str, at: float, status: str, told_at: float | None, **order: Any) -> Booked:
@@ -198,8 +182,3 @@ def test_calm_figures_are_of_confirmed_trips() -> None:
     groups = ("temporal", "worker", "api", "postgres", "partners")
     found = calm_figures(some, dict.fromkeys(groups, 0.3))
     assert found == {"trips": 3, "confirmed": 2, "p50_ms": 100, "p95_ms": 300, "cpu_ms": pytest.approx(400)}
-
-
-def test_days_are_within_what_can_be_booked() -> None:
-    orders = [TripOrder.model_validate(trip.order) for trip in Plan(rough_s=1000).rough_trips(TODAY)]
-    assert all(day.day < TODAY + timedelta(days=3 * 365) for order in orders for day in order.days())
