@@ -252,7 +252,7 @@ class System:
             "api",
             ["-m", "api"],
             ready=answering(f"{self.url(self.ports.api_port)}/readyz"),
-            needs=("tokens",),
+            needs=("migrate",),
             uses=self._used(),
             port=self.ports.api_port,
             port_variable="TRIPS_API_PORT",
