@@ -13,6 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from stack.system import Ports, free_ports
 from tests.browser import chromium
@@ -43,7 +45,7 @@ def running_system(
 ) -> Iterator[RunningSystem]:
     """A system of its own from the project at `root`, with `extra` in its environment.
 
-    It is stopped as a user stops it.
+    SIGTERM must end it with status 0.
     """
     ports = ports or free_ports()
     log = data_dir / "system.log"
@@ -63,6 +65,10 @@ def running_system(
             line = process.stdout.readline()
             assert line.startswith("ready "), f"the system did not start:\n{log.read_text()[-4000:]}"
             yield RunningSystem(process=process, ports=ports, **described(data_dir))  # type: ignore[arg-type]
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(STOP_TIMEOUT_S) == 0
+                assert list((data_dir / "run").glob("*.pid")) == []
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -75,6 +81,16 @@ def running_system(
 @pytest.fixture(scope="session")
 def system() -> Iterator[RunningSystem]:
     """The system that tests share: each uses trips, keys and dates of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
+        running_system(Path(place) / "data", SHARED) as started,
+    ):
+        yield started
+
+
+@pytest.fixture(scope="session")
+def spare() -> Iterator[RunningSystem]:
+    """A system that tests may spoil."""
     with (
         tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
         running_system(Path(place) / "data", SHARED) as started,
@@ -115,18 +131,46 @@ SERVERS = {
     "own_system",
     "postgres",
     "server",
+    "spare",
     "system",
     "watched",
 }
 """The fixtures that start servers; a file that starts some by itself marks its tests."""
 
+SHARING = {
+    "tests/trials/chaos/": "chaos",
+    "tests/browser/": "browser",
+    "tests/audit/test_planted.py": "spare",
+    "tests/system/test_openapi.py": "spare",
+}
+"""Files that share a system beside the common one, so that one xdist worker runs them."""
+
+
+class Groups(LoadScopeScheduling):
+    """xdist's scheduler, with the files that share a system as one group, and any other file as its own."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return next((group for place, group in SHARING.items() if file.startswith(place)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a server; put those last that look at the histories of all the others."""
+    """Mark the tests that need a server.
+
+    Those that take longest come first, so that no xdist worker is left with them at the end. Those that look
+    at the histories of all others come last.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and SERVERS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.server)
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    longest = ROOT / "tests" / "trials" / "chaos"
+    items.sort(
+        key=lambda item: (item.get_closest_marker("last") is not None, longest not in item.path.parents)
+    )
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -5,34 +5,30 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from aiohttp import web
+from temporalio.client import WorkflowFailureError
 
 from audit.judge import CHECKS
 from audit.run import AuditError, audit
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
-from tests.conftest import ROOT, SHARED, running_system
-from trials.orders import bench_order
+from tests.conftest import ROOT, RunningSystem
+from tests.system.test_schedules import result_of_a_run
+from trials.orders import bench_order, some_day
 from trip.partner import Partner
 
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
 
 
 @pytest.fixture(scope="module")
-async def ground() -> AsyncIterator[Ground]:
-    """A system of these tests' own, so that what is planted here spoils nothing elsewhere."""
-    with (
-        tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
-        running_system(Path(place) / "data", SHARED) as system,
-    ):
-        async with ground_of(system) as found:
-            yield found
+async def ground(spare: RunningSystem) -> AsyncIterator[Ground]:
+    """What is planted here spoils nothing elsewhere."""
+    async with ground_of(spare) as found:
+        yield found
 
 
 @pytest.mark.parametrize("name", PLANTS)
@@ -40,6 +36,22 @@ async def test_planted_is_found_and_nothing_else(ground: Ground, name: str) -> N
     async with PLANTS[name](ground) as expected:
         assert await ground.found() == expected
     assert await ground.found() == set()
+
+
+async def test_the_scheduled_audit_fails_where_stores_disagree(ground: Ground) -> None:
+    await ground.confirmed()
+    found = await result_of_a_run(ground.temporal, "audit-stores")
+    assert isinstance(found, dict)
+    assert found["trips"] > 0 and found["reservations"] >= 5 and found["discrepancies"] == 0
+
+    seat = {"tour_id": "KYOTO-WALK", "date": str(some_day()), "seats": 1}
+    await ground.call("PUT", "tour", "/reservations/nobody", seat)
+    try:
+        with pytest.raises(WorkflowFailureError) as failure:
+            await result_of_a_run(ground.temporal, "audit-stores")
+    finally:
+        await ground.call("DELETE", "tour", "/reservations/nobody")
+    assert "without_trip nobody" in str(failure.value.cause)
 
 
 async def test_a_one_sided_ledger_is_found(ground: Ground) -> None:

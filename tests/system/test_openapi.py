@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import ROOT, SHARED, RunningSystem, running_system
+from tests.conftest import ROOT, RunningSystem
 from trials.orders import Json
 from trials.traveller import Traveller
 
@@ -122,12 +122,10 @@ async def test_another_method_is_told_which_there_are(
         assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
-@pytest.mark.server
 @pytest.mark.timeout(RUN_TIMEOUT_S + 60)
-async def test_the_front_door_does_what_its_document_says(tmp_path: Path) -> None:
+async def test_the_front_door_does_what_its_document_says(spare: RunningSystem, tmp_path: Path) -> None:
     """Schemathesis sends what the document allows and what it does not, and judges each answer."""
-    with running_system(tmp_path / "data", SHARED) as own:
-        run = await asyncio.to_thread(schemathesis, own, tmp_path)
+    run = await asyncio.to_thread(schemathesis, spare, tmp_path)
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
 
 

@@ -43,28 +43,29 @@ def children(system: RunningSystem) -> list[psutil.Process]:
     return [supervisor, *supervisor.children(recursive=True)]
 
 
-async def test_a_signal_stops_all_and_a_restart_finds_the_trip(
+async def test_a_signal_stops_all_a_restart_finds_the_trip_and_a_kill_leaves_no_child(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     ports = free_ports()
     with running_system(tmp_path / "data", {}, ports) as first:
         trip = await first.traveller(http).book(order(), wait=10)
-        await stopped_by(first, os.kill, signal.SIGTERM)
+        await stopped_by_ctrl_c(first)
     with running_system(tmp_path / "data", {}, ports) as second:
         traveller = second.traveller(http)
         assert await traveller.trip(trip["trip_id"]) == trip
         for step in trip["steps"]:
             reservation = await traveller.reservation(step["name"], trip["trip_id"])
             assert reservation is not None and reservation["status"] == "confirmed"
-        await stopped_by(second, os.killpg, signal.SIGINT)
+        running = children(second)[1:]
+        second.process.kill()
+        _, alive = await asyncio.to_thread(psutil.wait_procs, running, 20)
+        assert alive == []
 
 
-async def stopped_by(
-    system: RunningSystem, kill: Callable[[int, signal.Signals], None], number: signal.Signals
-) -> None:
-    """The signal ends the system within 15 s, with status 0 and nothing left."""
+async def stopped_by_ctrl_c(system: RunningSystem) -> None:
+    """SIGINT to the whole group ends the system within 15 s, with status 0 and nothing left."""
     running = children(system)
-    kill(system.process.pid, number)
+    os.killpg(system.process.pid, signal.SIGINT)
     assert await asyncio.to_thread(system.process.wait, 15) == 0
     assert [process for process in running if process.is_running()] == []
     assert [port for port in system.ports.model_dump().values() if is_taken(port)] == []
@@ -135,11 +136,3 @@ async def test_a_part_that_cannot_start_is_reported_and_leaves_nothing(tmp_path:
         p for p in psutil.process_iter(["cmdline"]) if str(data_dir) in " ".join(p.info["cmdline"] or [])
     ]
     assert marked == []
-
-
-async def test_a_supervisor_that_is_killed_takes_its_children_along(tmp_path: Path) -> None:
-    with running_system(tmp_path / "data", {}) as system:
-        running = children(system)[1:]
-        system.process.kill()
-        _, alive = await asyncio.to_thread(psutil.wait_procs, running, 20)
-        assert alive == []
