@@ -10,7 +10,7 @@ from workflows.calls import AlreadySettled
 from workflows.fence import OVERTAKEN, Fence
 from workflows.progress import Progress
 from workflows.saga import Saga, StepFailed
-from workflows.tasks import cancelled, to_the_end
+from workflows.tasks import cancelled, to_the_end, until
 
 with workflow.unsafe.imports_passed_through():
     from trip.fence import Ending
@@ -54,7 +54,7 @@ class BookTrip:
     async def cancel(self) -> None:
         """Undo the trip; refused with `already_final` once capture is decided."""
         self._cancel_asked = True
-        await workflow.wait_condition(lambda: self._is_settled)
+        await until(lambda: self._is_settled)
         self._may_cancel()
 
     @cancel.validator
@@ -79,8 +79,9 @@ class BookTrip:
         holding = asyncio.create_task(self._saga.hold_all())
         ending = await self._stopped_before(holding)
         await to_the_end(cancelled(holding))
-        error = None if holding.cancelled() else holding.exception()
-        if ending is None and error is not None:
+        if ending is None and holding.cancelled():
+            ending = CANCELLED
+        if ending is None and (error := holding.exception()):
             ending = self._ending_of(error)
         if ending is None and workflow.now() >= self._deadline:
             ending = self._too_late()

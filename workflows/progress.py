@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 from workflows.saving import save_trip
+from workflows.tasks import until
 
 with workflow.unsafe.imports_passed_through():
     from trip.calls import CaptureDecision
@@ -121,8 +122,8 @@ class Progress:
             return self._unsaved and not self.is_soon_more
 
         while True:
-            await workflow.wait_condition(is_due)
-            await workflow.wait_condition(lambda: True)  # what else woke up goes first, and may have more
+            await until(is_due)
+            await until(lambda: True)  # what else woke up goes first, and may have more
             if is_due():
                 return
 

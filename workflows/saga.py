@@ -10,7 +10,7 @@ from temporalio import workflow
 from workflows.calls import CallFailed, carry_out
 from workflows.fence import Fence
 from workflows.progress import Progress
-from workflows.tasks import cancelled, together
+from workflows.tasks import cancelled, together, until
 
 with workflow.unsafe.imports_passed_through():
     from trip.calls import CaptureDecision, PartnerCall
@@ -102,12 +102,12 @@ class Saga:
     async def _done_or_late(self, releases: dict[Partner, asyncio.Task[None]]) -> None:
         """Keep the order of the releases for as long as it does not hold them up."""
         with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
+            await until(
                 lambda: all(
                     release.done() or self._progress.is_stuck(partner)
                     for partner, release in releases.items()
                 ),
-                timeout=ORDERLY,
+                ORDERLY,
             )
 
     async def _hold(self, partner: Partner, due: int) -> None:
@@ -159,8 +159,8 @@ class Saga:
                 )
                 call = asyncio.create_task(self._call(verb, partner, given))
                 order = await self._done_or_ordered(partner, call)
-                if call.cancelled():
-                    if order is not None and order.action == "resolve":
+                if order is not None and call.cancelled():
+                    if order.action == "resolve":
                         return
                     past_breaker = True
                     continue
@@ -188,7 +188,7 @@ class Saga:
         self, partner: Partner, call: asyncio.Task[PartnerAnswer]
     ) -> OperatorOrder | None:
         try:
-            await workflow.wait_condition(lambda: call.done() or partner in self._operator_orders)
+            await until(lambda: call.done() or partner in self._operator_orders)
         finally:
             await cancelled(call)
         return self._operator_orders.pop(partner, None)

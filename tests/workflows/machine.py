@@ -18,7 +18,11 @@ from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.converter import DefaultFailureConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner
-from temporalio.worker._workflow_instance import WorkflowInstance, WorkflowInstanceDetails
+from temporalio.worker._workflow_instance import (
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    _WorkflowLogicFlag,
+)
 
 from config.temporal import SharedPydanticConverter
 from tests.workflows.world import Failed, World
@@ -30,6 +34,9 @@ from workflows.book_trip import BookTrip
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 MOST_ATTEMPTS = 20
+NEXT_DEFAULT = (int(_WorkflowLogicFlag.PROCESS_WORKFLOW_ACTIVATION_JOBS_AS_SINGLE_BATCH),)
+"""With this flag, Temporal's cancel is raised in every `wait_condition`, in whatever task it waits."""
+
 CANCEL, TEMPORAL_CANCEL, LATE = "cancel", "cancelled_by_temporal", "late"
 
 _LOOP = asyncio.new_event_loop()
@@ -73,6 +80,8 @@ class Server:
 
     booking: Booking
     world: World
+    flags: tuple[int, ...] = ()
+    """The SDK's flags that the workers set: those of its next default, or none."""
     now: datetime = START
     tasks: list[list[Activation]] = field(default_factory=list)
     answers: dict[str, bool] = field(default_factory=dict)
@@ -141,7 +150,7 @@ class Run:
         """The worker forgets the workflow."""
         job = WorkflowActivationJob()
         job.remove_from_cache.SetInParent()
-        self._instance.activate(_wire(Activation((job,), self._server.now)))
+        self._instance.activate(self._wire(Activation((job,), self._server.now)))
 
     def _activate(self, activation: Activation, *, is_replay: bool = False) -> None:
         if not is_replay:
@@ -151,12 +160,23 @@ class Run:
                 self.pending.pop(job.resolve_activity.seq)
             elif job.HasField("fire_timer"):
                 self.timers.pop(job.fire_timer.seq)
-        completion = self._instance.activate(_wire(activation, is_replay=is_replay))
+        completion = self._instance.activate(self._wire(activation, is_replay=is_replay))
         assert not completion.HasField("failed"), completion.failed.failure.message
         answers = [self._obey(command) for command in completion.successful.commands]
         cancelled = [answer for answer in answers if answer is not None]
         if cancelled and not is_replay:
             self._activate(Activation(tuple(cancelled), activation.at))
+
+    def _wire(self, activation: Activation, *, is_replay: bool = False) -> WorkflowActivation:
+        wire = WorkflowActivation(
+            run_id="run",
+            is_replaying=is_replay,
+            history_length=3,
+            available_internal_flags=self._server.flags,
+            jobs=activation.jobs,
+        )
+        wire.timestamp.FromDatetime(activation.at)
+        return wire
 
     def _obey(self, command: WorkflowCommand) -> WorkflowActivationJob | None:
         """Note what the workflow asks for. Returns the answer to a cancelled activity."""
@@ -250,12 +270,6 @@ def _cancelled(seq: int) -> WorkflowActivationJob:
     failure.activity_failure_info.SetInParent()
     failure.cause.canceled_failure_info.SetInParent()
     return job
-
-
-def _wire(activation: Activation, *, is_replay: bool = False) -> WorkflowActivation:
-    wire = WorkflowActivation(run_id="run", is_replaying=is_replay, history_length=3, jobs=activation.jobs)
-    wire.timestamp.FromDatetime(activation.at)
-    return wire
 
 
 def _instance(trip_id: str) -> WorkflowInstance:

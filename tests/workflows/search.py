@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tests.workflows.machine import LATE, START, Run, Server, message, next_event
+from tests.workflows.machine import LATE, START, TEMPORAL_CANCEL, Run, Server, message, next_event
 from tests.workflows.world import Behaviour, Row, World
 from trip.examples import example_order
 from trip.order import TripOrder
@@ -23,13 +23,16 @@ class Mishap:
     """The worker is lost after so many local activities, or never.
 
     `then` is what the next run is told besides. The lost run goes on for `stale_steps` local activities, when
-    the next run has run `stale_at`, or when the next run waits for the server.
+    the next run has run `stale_at`, or when the next run waits for the server. Temporal's own cancel comes
+    with what begins the task `cancelled_with`. `flags` are those of the SDK that the workers set.
     """
 
     lost_after: int | None = None
     then: str | None = None
     stale_at: int = 0
     stale_steps: int = 0
+    cancelled_with: int | None = None
+    flags: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,13 @@ class Ended:
 
 def carried_out(behaviour: Behaviour, mishap: Mishap, record_away: int = 0) -> Ended:
     """Book the trip, with one mishap on the way."""
-    server = Server(BOOKING, World(behaviour, Row(trip=new_trip(BOOKING)), record_away=record_away))
+    world = World(behaviour, Row(trip=new_trip(BOOKING)), record_away=record_away)
+    server = Server(BOOKING, world, mishap.flags)
     run, jobs = Run(server), [server.start_job()]
     done, stale, seen = 0, None, list[str]()
     while True:
+        if len(server.tasks) == mishap.cancelled_with:
+            jobs = [*jobs, message(TEMPORAL_CANCEL)]
         run.begin_task(*jobs)
         while run.local or done == mishap.lost_after:
             if done == mishap.lost_after and stale is None:

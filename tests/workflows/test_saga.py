@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.workflows.behaviours import BEHAVIOURS
-from tests.workflows.machine import CANCEL, LATE, TEMPORAL_CANCEL
+from tests.workflows.machine import CANCEL, LATE, NEXT_DEFAULT, TEMPORAL_CANCEL
 from tests.workflows.search import ALL, WAITING, Mishap, carried_out, faults, reset
 from tests.workflows.world import Row
 from trip.fence import Ending, Mark, Standing
@@ -34,11 +34,20 @@ def mishaps(local_activities: int) -> Iterator[Mishap]:
         yield Mishap(lost_after, TEMPORAL_CANCEL, at, steps)
 
 
+def cancels(local_activities: int, tasks: int) -> Iterator[Mishap]:
+    """Temporal's own cancel at every point, with the SDK's next default and without it."""
+    for flags, task in itertools.product(((), NEXT_DEFAULT), range(tasks)):
+        yield Mishap(cancelled_with=task, flags=flags)
+    for lost_after in range(local_activities + 1):
+        yield Mishap(lost_after, TEMPORAL_CANCEL, flags=NEXT_DEFAULT)
+
+
 def found(name: str, away: int) -> list[str]:
     """The faults after any mishap, first those without one."""
     whole = carried_out(BEHAVIOURS[name], Mishap(), away)
     wrong = list(faults(whole))
-    for mishap in mishaps(whole.local_activities):
+    points = whole.local_activities, len(whole.server.tasks)
+    for mishap in itertools.chain(mishaps(whole.local_activities), cancels(*points)):
         ended = carried_out(BEHAVIOURS[name], mishap, away)
         wrong += [f"{mishap}: {fault} after {ended.server.world.calls}" for fault in faults(ended)]
     return wrong
