@@ -1,7 +1,8 @@
 """Which attempt of its call an activity is, and how the activity tells Temporal that the attempt failed.
 
-An attempt that the guard refuses sends nothing and does not count. Temporal's server counts it all the same.
-So each attempt hands the number of refused ones to the next attempt, in its heartbeat details.
+An attempt that the guard refuses sends nothing and does not count. Temporal's server counts it all the same,
+and counts from one again after `temporal activity reset`. So each attempt hands its own count to the next
+attempt, in its heartbeat details.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -35,9 +36,13 @@ class AttemptFailed(ApplicationError):
 
 
 class Carried(BaseModel):
-    """What one attempt hands to the next. `has_waited`: an open breaker refused it."""
+    """What one attempt hands to the next. `has_waited`: an open breaker refused it.
 
-    put_offs: int = 0
+    `made` counts the activity's attempts that were sent until then, and `by_server` all as the server does.
+    """
+
+    made: int = 0
+    by_server: int = 0
     has_waited: bool = False
 
 
@@ -48,7 +53,7 @@ def current_attempt(made: int = 0, *, past_breaker: bool = False) -> Attempt:
     """
     info, carried = activity.info(), _carried()
     return Attempt(
-        number=made + info.attempt - carried.put_offs,
+        number=made + carried.made + _attempts_since(carried),
         has_waited=carried.has_waited,
         past_breaker=past_breaker and info.attempt == 1,
     )
@@ -73,14 +78,14 @@ def gives_up(error: CallError, outcome: AttemptOutcome) -> AttemptFailed:
 
 def tries_again(error: CallError) -> AttemptFailed:
     """The failure of an attempt that was sent. The next attempt follows after the error's `retry_in_s`."""
-    _carry(Carried(put_offs=_carried().put_offs))
+    _carry(sent=True)
     return AttemptFailed(error, AttemptOutcome.UNANSWERED)
 
 
 def puts_off(refusal: Refusal, attempts: int) -> AttemptFailed:
     """The failure of an attempt that the guard refused. The next one follows when the guard says."""
     has_waited = refusal.reason is Reason.BREAKER_OPEN
-    _carry(Carried(put_offs=_carried().put_offs + 1, has_waited=has_waited))
+    _carry(sent=False, has_waited=has_waited)
     outcome = AttemptOutcome.KEPT_OUT if has_waited else AttemptOutcome.PUT_OFF
     return AttemptFailed(unavailable(refusal.reason.value, attempts, refusal.retry_in_s), outcome)
 
@@ -95,6 +100,15 @@ def _carried() -> Carried:
     return Carried.model_validate(details[0]) if details else Carried()
 
 
-def _carry(carried: Carried) -> None:
-    if not activity.info().is_local:  # a local activity has no further attempt
-        activity.heartbeat(carried)
+def _attempts_since(carried: Carried) -> int:
+    """This attempt, and those before it that were lost with their worker and carried nothing."""
+    return max(1, activity.info().attempt - carried.by_server)
+
+
+def _carry(*, sent: bool, has_waited: bool = False) -> None:
+    info = activity.info()
+    if info.is_local:  # a local activity has no further attempt
+        return
+    before = _carried()
+    made = before.made + _attempts_since(before) - (not sent)
+    activity.heartbeat(Carried(made=made, by_server=info.attempt, has_waited=has_waited))

@@ -26,7 +26,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CONFIG = Settings(flight_url="http://127.0.0.1:1")
 CHECK = BreakerCheck(trip_id="a-trip", partners=[Partner("flight"), Partner("payment")], wait=True)
 CALL = PartnerCall(key="a-trip", patience=Patience.WAIT)
-WAITED = Carried(put_offs=1, has_waited=True)
+WAITED = Carried(by_server=1, has_waited=True)
 
 
 @pytest.fixture
@@ -44,14 +44,16 @@ async def activities() -> AsyncIterator[dict[str, Any]]:
         yield dict(zip(names, calls, strict=True)) | {"check_breaker": looks.check_breaker}
 
 
-async def run(activity: Any, given: object, carried: Carried | None = None) -> tuple[object, list[Carried]]:
+async def run(
+    activity: Any, given: object, carried: Carried | None = None, attempt: int = 2
+) -> tuple[object, list[Carried]]:
     """One attempt, with what the one before it left: its result or failure, and what it leaves."""
     environment = ActivityEnvironment()
     left: list[Carried] = []
     environment.on_heartbeat = left.append
     if carried is not None:
         environment.info = replace(
-            environment.info, attempt=2, heartbeat_details=[carried.model_dump(mode="json")]
+            environment.info, attempt=attempt, heartbeat_details=[carried.model_dump(mode="json")]
         )
     try:
         return await environment.run(activity, given), left
@@ -80,7 +82,17 @@ async def test_holds_that_waited_take_a_place_and_undos_go_first(activities: dic
     for verb in (Verb.CONFIRM, Verb.RELEASE, Verb.RESERVE):
         sent, left = await run(activities[activity_name(verb, Partner("flight"))], CALL, WAITED)
         assert isinstance(sent, ApplicationError) and Reason.NOT_ITS_TURN not in sent.message
-        assert left[-1].put_offs == WAITED.put_offs
+        assert left[-1] == Carried(made=1, by_server=2)
     put_off, left = await run(activities["reserve_flight"], CALL, WAITED)
     assert 0 < delay_s(put_off) <= 1
-    assert left[-1].put_offs == WAITED.put_offs + 1
+    assert left[-1].made == WAITED.made
+
+
+@pytest.mark.parametrize(("attempt", "made"), [(5, 2), (7, 4), (1, 2)])
+async def test_attempts_are_counted_on_whatever_the_server_counts(
+    activities: dict[str, Any], attempt: int, made: int
+) -> None:
+    """The next one, one after two lost attempts, and the first after `temporal activity reset`."""
+    before = Carried(made=1, by_server=4)
+    _, left = await run(activities["release_flight"], CALL, before, attempt)
+    assert left[-1] == Carried(made=made, by_server=attempt)
