@@ -21,7 +21,7 @@ language sql immutable as $$
            else p.open_s * least(p.max_open_factor, power(2::float8, least(opens - 1, 30))) * (1 + jitter) / 2 end
 $$;
 
--- Whether these counts open the breaker, as guard.policy.should_trip.
+-- Whether a failed or slow call opens the breaker with these counts, as guard.policy.should_trip.
 create or replace function breaker_should_trip(
     p breaker_policy, calls bigint, failures bigint, slow bigint, in_a_row bigint
 ) returns boolean language sql immutable as $$
@@ -123,8 +123,8 @@ begin
     );
 end $$;
 
--- Counts answers to calls that the closed breaker of version `of_version` let in. If the counts cross the
--- threshold, the breaker opens. If the version is another one, nothing changes.
+-- Counts answers to calls that the closed breaker of version `of_version` let in. If one of them failed or was
+-- slow, and the counts cross the threshold, the breaker opens. If the version is another one, nothing changes.
 create or replace function breaker_record(
     of_partner text, of_version bigint, new_calls bigint, new_failures bigint, new_slow bigint,
     error text, policy jsonb, jitter float8
@@ -151,7 +151,7 @@ begin
     b.last_error := coalesce(error, b.last_error);
     b.failure_streak := in_a_row;
     c := breaker_counts(of_partner, p.window_s);
-    if b.override is distinct from 'closed'
+    if b.override is distinct from 'closed' and new_failures + new_slow > 0
         and breaker_should_trip(p, c.calls, c.failures, c.slow, in_a_row) then
         cause := case when in_a_row >= p.failures_in_a_row then 'failures_in_a_row' else 'failure_rate' end;
         return breaker_open(b, cause, p, jitter, error);

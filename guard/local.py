@@ -61,7 +61,7 @@ class LocalBreaker:
             self._settle(outcome, now, jitter)
         elif outcome is not Outcome.IGNORED:
             self._count(outcome, now)
-            if should_trip(self.policy, *self.counts(now), self._in_a_row):
+            if outcome is not Outcome.SUCCESS and should_trip(self.policy, *self.counts(now), self._in_a_row):
                 self._open(now, jitter)
 
     def counts(self, now: float) -> tuple[int, int, int]:

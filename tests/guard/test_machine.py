@@ -79,7 +79,8 @@ class Model:
             live = self.live()
             counts = len(live), live.count(Outcome.FAILURE), live.count(Outcome.SLOW)
             self.in_a_row = 0 if outcome is Outcome.SUCCESS else self.in_a_row + 1
-            if self.override != "closed" and should_trip(MACHINE_POLICY, *counts, self.in_a_row):
+            trips = outcome is not Outcome.SUCCESS and should_trip(MACHINE_POLICY, *counts, self.in_a_row)
+            if self.override != "closed" and trips:
                 self.open()
 
     def settle(self, outcome: Outcome) -> None:

@@ -132,6 +132,15 @@ def test_the_local_breaker_trips_probes_and_closes() -> None:
     assert local.counts(161.0) == (0, 0, 0)
 
 
+def test_a_success_never_trips_the_local_breaker() -> None:
+    local = LocalBreaker(BreakerPolicy())
+    for outcome in [Outcome.FAILURE] * 3 + [Outcome.SUCCESS] * 2:
+        local.record(local.version, outcome, 100.0, 0.5)
+        assert local.state is State.CLOSED
+    local.record(local.version, Outcome.FAILURE, 100.0, 0.5)
+    assert local.state is State.OPEN
+
+
 def test_a_row_of_failures_trips_the_local_breaker_however_healthy_the_window() -> None:
     local = LocalBreaker(BreakerPolicy(failures_in_a_row=3))
     for outcome in [Outcome.SUCCESS] * 100 + [Outcome.FAILURE, Outcome.SLOW]:
