@@ -14,7 +14,9 @@ from guard.policy import BreakerPolicy
 from guard.store import CHANNEL, Store
 from record.pool import RecordAway, as_record_away, connect
 
-STATEMENT_LIMIT_MS = "2000"
+SERVER_LIMIT_MS = "2000"
+LIMIT_S = 5.0
+"""Longer than the server takes to give up, so that its word on what was written arrives."""
 
 Ask = Callable[[Store], Awaitable[None]]
 
@@ -35,14 +37,20 @@ class Link:
         self._running: set[asyncio.Task[None]] = set()
 
     async def call(self, ask: Ask, limit_s: float) -> None:
-        """Run `ask` in its turn, the wait included within `limit_s` seconds. Raises StoreAway.
+        """Run `ask` in its turn. Raises StoreAway, after `limit_s` seconds at the latest.
 
-        If the caller is cancelled, `ask` still runs: it may carry the counts of other callers.
+        An `ask` that has begun goes on for LIMIT_S though its caller gives up or is cancelled: it may carry
+        the counts of other callers, and whether they are written is known only at its end.
         """
-        task = asyncio.create_task(self._limited(ask, limit_s))
-        self._running.add(task)
-        task.add_done_callback(self._forget)
-        await asyncio.shield(task)
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._turn.acquire()
+                task = asyncio.create_task(self._run(ask))
+                self._running.add(task)
+                task.add_done_callback(self._forget)
+                await asyncio.shield(task)
+        except TimeoutError as error:
+            raise StoreAway(f"no answer within {limit_s:g} s") from error
 
     async def close(self) -> None:
         """Cancel what is running and close the connection, within two seconds."""
@@ -58,26 +66,24 @@ class Link:
             except RecordAway:
                 connection.terminate()
 
-    async def _limited(self, ask: Ask, limit_s: float) -> None:
+    async def _run(self, ask: Ask) -> None:
         try:
             with as_record_away():
-                async with asyncio.timeout(limit_s), self._turn:
-                    await self._ask(ask, limit_s)
-        except (RecordAway, ValidationError) as error:
-            raise StoreAway(str(error)) from error
-
-    async def _ask(self, ask: Ask, limit_s: float) -> None:
-        try:
-            await ask(Store(await self._connected(), self._policy, limit_s))
-        except BaseException:
+                async with asyncio.timeout(LIMIT_S):
+                    await ask(Store(await self._connected(), self._policy, LIMIT_S))
+        except BaseException as error:
             # A connection that did not answer in time may never answer again.
             self._drop()
+            if isinstance(error, RecordAway | ValidationError):
+                raise StoreAway(str(error)) from error
             raise
+        finally:
+            self._turn.release()
 
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
             connection = await connect(
-                self._database_url, application_name="breaker", statement_timeout=STATEMENT_LIMIT_MS
+                self._database_url, application_name="breaker", statement_timeout=SERVER_LIMIT_MS
             )
             self._connection = connection
             connection.add_termination_listener(lambda _: self._on_change())

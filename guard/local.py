@@ -3,25 +3,22 @@
 Pure: the clock (seconds, monotonic) and the jitter are passed in.
 """
 
+import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from guard.models import Tally
 from guard.policy import BreakerPolicy, Outcome, State, next_in_a_row, next_open_s, should_trip
 
 BUCKETS = 10
 
 
 @dataclass(slots=True)
-class _Bucket:
-    start: float
-    calls: int = 0
-    failures: int = 0
-    slow: int = 0
-
-
-@dataclass(slots=True)
 class LocalBreaker:
-    """One partner's breaker. `opens` counts how often in a row it has opened."""
+    """One partner's breaker. `opens` counts how often in a row it has opened.
+
+    If it opens, it keeps the counts that opened it: they are still to be told to the shared breaker.
+    """
 
     policy: BreakerPolicy
     state: State = State.CLOSED
@@ -30,8 +27,8 @@ class LocalBreaker:
     version: int = 1
     _lease_until: float | None = None
     _successes: int = 0
-    _in_a_row: int = 0
-    _window: deque[_Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS + 1))
+    _last_row: Tally = field(default_factory=lambda: Tally(0))
+    _window: deque[tuple[float, Tally]] = field(default_factory=lambda: deque(maxlen=BUCKETS + 1))
 
     def refused_for(self, now: float) -> float:
         """Seconds until asking again may help, 0 if a call is let in."""
@@ -53,37 +50,70 @@ class LocalBreaker:
         self._lease_until = now + self.policy.probe_lease_s
         return self.version, True
 
-    def record(self, version: int, outcome: Outcome, now: float, jitter: float) -> None:
+    def record(
+        self, version: int, outcome: Outcome, now: float, jitter: float, error: str | None = None
+    ) -> None:
         """Count the answer to a call that was let in under `version`. Any other version changes nothing."""
         if version != self.version or self.state is State.OPEN:
             return
         if self.state is State.HALF_OPEN:
             self._settle(outcome, now, jitter)
         elif outcome is not Outcome.IGNORED:
-            self._count(outcome, now)
-            if outcome is not Outcome.SUCCESS and should_trip(self.policy, *self.counts(now), self._in_a_row):
-                self._open(now, jitter)
+            tally = Tally(0)
+            tally.add(outcome, error)
+            self.count(tally, now, jitter)
+
+    def count(self, tally: Tally, now: float, jitter: float) -> None:
+        """Count answers to calls that a closed breaker let in. If this one is closed, they may open it."""
+        width = self.policy.window_s / BUCKETS
+        start = now // width * width
+        while self._window and self._window[0][0] <= now - self.policy.window_s:
+            self._window.popleft()
+        if not self._window or self._window[-1][0] != start:
+            self._window.append((start, Tally(0)))
+        self._window[-1][1].add_all(tally)
+        if not next_in_a_row(self._last_row.calls, tally.calls, tally.failures, tally.slow):
+            self._last_row = Tally(0)
+        else:
+            self._last_row.add_all(tally)
+        if self.state is not State.CLOSED or not tally.failures + tally.slow:
+            return
+        if should_trip(self.policy, *self.counts(now), self._last_row.calls):
+            self._open(now, jitter)
 
     def counts(self, now: float) -> tuple[int, int, int]:
         """Calls, failures and slow calls in the window."""
-        live = [bucket for bucket in self._window if bucket.start > now - self.policy.window_s]
-        return (
-            sum(bucket.calls for bucket in live),
-            sum(bucket.failures for bucket in live),
-            sum(bucket.slow for bucket in live),
-        )
+        live = self._counted(now - self.policy.window_s)
+        return live.calls, live.failures, live.slow
 
-    def _count(self, outcome: Outcome, now: float) -> None:
-        width = self.policy.window_s / BUCKETS
-        start = now // width * width
-        if not self._window or self._window[-1].start != start:
-            self._window.append(_Bucket(start))
-        bucket = self._window[-1]
-        bucket.calls += 1
-        failed, slow = outcome is Outcome.FAILURE, outcome is Outcome.SLOW
-        bucket.failures += failed
-        bucket.slow += slow
-        self._in_a_row = next_in_a_row(self._in_a_row, 1, failed, slow)
+    def take_counts(self, now: float, version: int) -> list[Tally]:
+        """Take out what was counted, for the shared breaker of `version`. A row of failures comes last.
+
+        A closed breaker gives what is in the window. Another one gives what opened it, however long ago.
+        """
+        counted = self._counted(now - self.policy.window_s if self.state is State.CLOSED else -math.inf)
+        last_row = self._last_row
+        # A row may be older than the window.
+        before = Tally(
+            version,
+            max(0, counted.calls - last_row.calls),
+            max(0, counted.failures - last_row.failures),
+            max(0, counted.slow - last_row.slow),
+            counted.error,
+        )
+        self._forget()
+        return [tally for tally in (before, replace(last_row, version=version)) if tally.calls]
+
+    def _counted(self, after: float) -> Tally:
+        counted = Tally(0)
+        for start, tally in self._window:
+            if start > after:
+                counted.add_all(tally)
+        return counted
+
+    def _forget(self) -> None:
+        self._window.clear()
+        self._last_row = Tally(0)
 
     def _settle(self, outcome: Outcome, now: float, jitter: float) -> None:
         self.version += 1
@@ -94,7 +124,7 @@ class LocalBreaker:
             self._successes += 1
             if self._successes >= self.policy.half_open_calls:
                 self.opens = 0
-                self._window.clear()
+                self._forget()
                 self._move(State.CLOSED)
 
     def _open(self, now: float, jitter: float) -> None:
@@ -107,4 +137,3 @@ class LocalBreaker:
         self.version += 1
         self._lease_until = None
         self._successes = 0
-        self._in_a_row = 0

@@ -28,6 +28,13 @@ class Tally:
         self.slow += outcome is Outcome.SLOW
         self.error = error or self.error
 
+    def add_all(self, other: "Tally") -> None:
+        """Count the answers of `other` too."""
+        self.calls += other.calls
+        self.failures += other.failures
+        self.slow += other.slow
+        self.error = other.error or self.error
+
 
 class Standing(BaseModel):
     """How a breaker stands. `version` is its fence; `…_left_s` are seconds from the moment of the answer."""

@@ -6,6 +6,7 @@ import logging
 import random
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
@@ -46,7 +47,7 @@ class Breakers:
         self._cache = Cache(self._partners, policy)
         self._changed = asyncio.Event()
         self._link = Link(database_url, policy, self._changed.set)
-        self._pending: dict[str, Tally] = {}
+        self._pending: defaultdict[str, list[Tally]] = defaultdict(list)
         self._name = uuid.uuid4().hex
         self._tries = itertools.count()
         self._keeper: asyncio.Task[None] | None = None
@@ -60,6 +61,7 @@ class Breakers:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait({self._keeper})
+        self._collect()
         await self._ask(self._flush)
         await self._link.close()
 
@@ -99,10 +101,12 @@ class Breakers:
         Failures and probes are written before this returns, successes within a second.
         """
         outcome = with_duration(outcome, duration_s, self._policy)
-        shared = not (permit.local or self._cache.is_local)
-        if shared and await self._record_shared(permit, outcome, error):
-            return
-        self._cache.record_locally(permit, outcome, time.monotonic(), random.random())
+        if self._cache.is_local:
+            self._cache.record_locally(permit, outcome, error, time.monotonic(), random.random())
+        elif not permit.local:
+            await self._record_shared(permit, outcome, error)
+        elif permit.kind is Kind.CALL:  # the store is back since
+            self._count(permit.partner, self._cache.standing(permit.partner).version, outcome, error)
 
     async def _admit_one(self, partner: str) -> Permit | None:
         """The permit of a breaker that was not known to be closed, if it gives one."""
@@ -122,52 +126,79 @@ class Breakers:
             return Permit(partner, standing.version, Kind.PROBE)
         return self._cache.closed.get(partner)
 
-    async def _record_shared(self, permit: Permit, outcome: Outcome, error: str | None) -> bool:
-        """Whether the store has the answer, or will have it with the next batch."""
+    async def _record_shared(self, permit: Permit, outcome: Outcome, error: str | None) -> None:
         match permit.kind:
             case Kind.PROBE:
-                return await self._settle(permit, outcome, error)
+                await self._settle(permit, outcome, error)
             case Kind.PAST:
-                return outcome is not Outcome.SUCCESS or await self._report_healthy(permit.partner)
+                if outcome is Outcome.SUCCESS:
+                    await self._report_healthy(permit.partner)
             case Kind.CALL:
-                self._count(permit, outcome, error)
-                return outcome in {Outcome.SUCCESS, Outcome.IGNORED} or await self._ask(self._flush)
+                self._count(permit.partner, permit.version, outcome, error)
+                if outcome in {Outcome.FAILURE, Outcome.SLOW}:
+                    await self._ask(self._flush)
 
-    async def _settle(self, permit: Permit, outcome: Outcome, error: str | None) -> bool:
+    async def _settle(self, permit: Permit, outcome: Outcome, error: str | None) -> None:
         succeeded = None if outcome is Outcome.IGNORED else outcome is Outcome.SUCCESS
 
         async def settle(store: Store) -> None:
             standing = await store.settle_probe(permit.partner, permit.version, succeeded, error)
             self._cache.apply(standing, time.monotonic())
 
-        return await self._ask(settle)
+        await self._ask(settle)
 
-    async def _report_healthy(self, partner: str) -> bool:
+    async def _report_healthy(self, partner: str) -> None:
         async def report(store: Store) -> None:
             self._cache.apply(await store.report_health(partner, healthy=True), time.monotonic())
 
-        return await self._ask(report)
+        await self._ask(report)
 
-    def _count(self, permit: Permit, outcome: Outcome, error: str | None) -> None:
+    def _count(self, partner: str, version: int, outcome: Outcome, error: str | None) -> None:
         if outcome is Outcome.IGNORED:
             return
-        tally = self._pending.get(permit.partner)
-        if tally is None or tally.version < permit.version:
-            tally = self._pending[permit.partner] = Tally(permit.version)
-        if tally.version == permit.version:
-            tally.add(outcome, error)
+        tallies = self._pending[partner]
+        tally = next((tally for tally in tallies if tally.version == version), None)
+        if tally is None:
+            tallies.append(tally := Tally(version))
+        tally.add(outcome, error)
 
     async def _flush(self, store: Store) -> None:
         """Send all counts, also those of the callers that wait for their turn."""
         while self._pending:
-            partner, tally = self._pending.popitem()
-            self._cache.apply(await store.record(partner, tally), time.monotonic())
+            partner, tallies = self._pending.popitem()
+            try:
+                while tallies:
+                    standing = await store.record(partner, tallies[0])
+                    tallies.pop(0)
+                    self._cache.apply(standing, time.monotonic())
+            finally:
+                self._keep_counts(partner, tallies)
+
+    def _keep_counts(self, partner: str, tallies: list[Tally]) -> None:
+        """Keep what the store has not taken, where it decides and is told again."""
+        if not tallies:
+            return
+        if self._cache.is_local:
+            for tally in tallies:
+                self._cache.count_locally(partner, tally, time.monotonic(), random.random())
+        else:
+            self._pending[partner] = tallies + self._pending[partner]
+
+    def _collect(self) -> None:
+        """Make what the local breakers have counted part of what is to be sent."""
+        for partner, tallies in self._cache.take_counts(time.monotonic()):
+            if tallies:
+                self._pending[partner] += tallies
 
     async def _sync(self, store: Store) -> None:
+        """Tell the store what was counted, and only then take its word on all breakers."""
+        self._collect()
         await self._flush(store)
         standings = await store.read_standings(self._partners)
         if self._cache.is_local:
             log.warning("the breakers' store is back and decides again")
+            self._collect()
+            self._changed.set()  # what was counted meanwhile follows at once
         self._cache.replace(standings, time.monotonic())
 
     async def _ask(self, ask: Ask, limit_s: float | None = None) -> bool:
@@ -178,7 +209,9 @@ class Breakers:
             if not self._cache.is_local:
                 log.warning("the breakers' store is away, local breakers decide: %s", error)
             self._cache.go_local(time.monotonic())
-            self._pending.clear()
+            pending, self._pending = self._pending, defaultdict(list)
+            for partner, tallies in pending.items():
+                self._keep_counts(partner, tallies)
             return False
         return True
 
