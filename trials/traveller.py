@@ -99,6 +99,11 @@ class Traveller:
         async with self.http.get(f"{self._partners[partner]}/reservations/{key}") as answer:
             return None if answer.status == 404 else dict(await answer.json())
 
+    async def release(self, partner: str, key: str) -> None:
+        """Give back at the partner what it knows under the key, behind the trip's back."""
+        async with self.http.delete(f"{self._partners[partner]}/reservations/{key}") as answer:
+            assert answer.status == 200, await answer.text()
+
     async def read(self, partner: str, path: str) -> Any:
         async with self.http.get(self._partners[partner] + path) as answer:
             assert answer.status == 200, await answer.text()

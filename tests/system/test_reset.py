@@ -3,7 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -16,8 +17,9 @@ from temporalio.client import Client
 
 from config.temporal import DATA_CONVERTER
 from tests.conftest import RunningSystem, running_system
-from tests.replay.ways_out import ENVIRONMENT, WAYS_OUT, WayOut
-from trials.orders import order
+from tests.replay.ways_out import ENVIRONMENT, OUTLASTS_HOLDS_MS, WAYS_OUT, WayOut
+from trials.orders import order, some_day
+from trials.polling import until
 from trials.traveller import Traveller
 from trip.trip import Trip
 
@@ -36,18 +38,26 @@ async def confirmed_before_a_short_deadline(traveller: Traveller, client: Client
     return str(trip["trip_id"])
 
 
-async def refused_and_free_again(traveller: Traveller, client: Client) -> str:
+async def sold_out_and_free_again(traveller: Traveller, client: Client) -> str:
     """The only room was taken, and is free when the trip is reset."""
-    await traveller.break_partner("hotel", error_rate=1, status=400, verbs=["PUT"])
-    trip = await traveller.book(order(), wait=20)
-    await traveller.mend_partner("hotel")
-    assert trip["status"] == "failed", trip
+    day = some_day()
+    room = {
+        "hotel_id": "OSA-POD",
+        "check_in": str(day),
+        "check_out": str(day + timedelta(days=1)),
+        "rooms": 1,
+    }
+    first = await traveller.book(order(hotel=room), wait=20)
+    assert first["status"] == "confirmed", first
+    trip = await traveller.book(order(hotel=room), wait=20)
+    assert (trip["status"], trip["failure"]["code"]) == ("failed", "sold_out")
+    await traveller.release("hotel", first["trip_id"])
     return str(trip["trip_id"])
 
 
 ENDS: dict[str, WayOut] = {
     "confirmed after its deadline": confirmed_before_a_short_deadline,
-    "refused and free again": refused_and_free_again,
+    "sold out and free again": sold_out_and_free_again,
     **{
         name: WAYS_OUT[name]
         for name in (
@@ -133,20 +143,42 @@ async def test_a_trip_that_has_ended_is_reset(caller: Traveller, client: Client,
         await assert_agreement(caller, client, trip_id, status)
 
 
-@pytest.mark.parametrize(("call", "card", "ends"), [
-    (("hotel", "DELETE"), "tok_declined", "failed"),
-    (("payment", "confirm"), "tok_visa", "confirmed"),
-])  # fmt: skip
+async def stuck_release(traveller: Traveller) -> tuple[str, str]:
+    """The card is declined, and the hotel does not take its release."""
+    await traveller.break_partner("hotel", error_rate=1, status=503, verbs=["DELETE"])
+    trip = await traveller.book(order(payment={"card_token": "tok_declined", "currency": "JPY"}))
+    return trip["trip_id"], "hotel"
+
+
+async def stuck_capture(traveller: Traveller) -> tuple[str, str]:
+    """The payment does not answer the capture."""
+    await traveller.break_partner("payment", error_rate=1, status=503, verbs=["confirm"])
+    trip = await traveller.book(order())
+    return trip["trip_id"], "payment"
+
+
+async def stuck_refund(traveller: Traveller) -> tuple[str, str]:
+    """The holds expired amid the capture, and the payment does not take the refund."""
+    await traveller.break_partner("payment", latency_ms=OUTLASTS_HOLDS_MS, verbs=["PUT"])
+    trip = await traveller.book(order())
+    await until(lambda: traveller.reservation("payment", trip["trip_id"]))
+    await traveller.break_partner("payment", error_rate=1, status=503, verbs=["DELETE"])
+    return trip["trip_id"], "payment"
+
+
+@pytest.mark.parametrize(
+    ("stuck", "ends"), [(stuck_release, "failed"), (stuck_capture, "confirmed"), (stuck_refund, "failed")]
+)
 async def test_a_trip_that_needs_attention_is_reset(
-    caller: Traveller, client: Client, call: tuple[str, str], card: str, ends: str
+    caller: Traveller,
+    client: Client,
+    stuck: Callable[[Traveller], Awaitable[tuple[str, str]]],
+    ends: str,
 ) -> None:
-    partner, verb = call
-    await caller.break_partner(partner, error_rate=1, status=503, verbs=[verb])
-    trip = await caller.book(order(payment={"card_token": card, "currency": "JPY"}))
-    trip_id = trip["trip_id"]
+    trip_id, partner = await stuck(caller)
     await caller.until(trip_id, "needs_attention")
     run_id, tasks = await tasks_of(client, trip_id)
-    for event_id in tasks:
+    for event_id in reversed(tasks):
         await reset(client, trip_id, run_id, event_id)
     await caller.mend_partner(partner)
     await assert_agreement(caller, client, trip_id, ends)
