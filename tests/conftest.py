@@ -131,6 +131,7 @@ SERVERS = {
     "own_system",
     "postgres",
     "server",
+    "short",
     "spare",
     "system",
     "watched",

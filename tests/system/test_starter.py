@@ -138,6 +138,7 @@ async def test_it_is_full_from_the_start_where_the_record_is(record: Pool, clien
         assert starter.is_full()
 
 
+@pytest.mark.server  # a process with a client may abort at its end, which make check must not
 async def test_a_server_that_was_never_reached_counts_as_away() -> None:
     nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     with pytest.raises(CoordinatorAway) as away:
