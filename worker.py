@@ -1,4 +1,4 @@
-"""The worker: connects to Temporal, registers workflows and activities, runs, and drains on SIGTERM."""
+"""The worker: connects to Temporal, registers workflows and activities, and drains on SIGTERM."""
 
 import asyncio
 import logging
@@ -46,17 +46,18 @@ log = logging.getLogger("worker")
 
 DRAIN_S = 6.0
 WORKFLOW_TASKS = 24
-"""Trips that a worker moves on at once; the others wait at Temporal, where they cost nothing. More at once
-made the partners slow, so that calls fell over to ordinary activities and the trips cost more still."""
+"""How many trips a worker moves on at once. The others wait at Temporal, where they cost nothing.
+
+With more, partners became slow, calls went on as ordinary activities, and each trip cost more."""
 
 CONNECT_ATTEMPTS = 120
 CONNECT_PAUSE_S = 0.5
 
 
 async def connect() -> Client:
-    """The client named by the TEMPORAL_* environment; waits about a minute for the server to be there.
+    """Connect as the TEMPORAL_* environment says, and wait about a minute for the server.
 
-    Raises RuntimeError where it is not.
+    Raises RuntimeError if the server does not answer by then.
     """
     options = client_options()
     for _ in range(CONNECT_ATTEMPTS):
@@ -69,11 +70,11 @@ async def connect() -> Client:
 
 
 async def keep_schedule(client: Client, name: str, run: Callable[..., Any], interval_s: float) -> None:
-    """Have Temporal run a workflow every so often, as this worker is told; one run at a time."""
+    """Have Temporal run a workflow every `interval_s` seconds, one run at a time."""
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(run, id=name, task_queue=TASK_QUEUE),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval_s))]),
-        # A run that was missed is made up for by the next one.
+        # The next run makes up for a missed one.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
     )
     try:
@@ -83,7 +84,7 @@ async def keep_schedule(client: Client, name: str, run: Callable[..., Any], inte
 
 
 async def run(config: Settings) -> None:
-    """Serve the trips' task queue until SIGTERM or SIGINT, then finish or give back what is in flight."""
+    """Serve the task queue until SIGTERM or SIGINT, then finish or give back the tasks in flight."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -112,9 +113,9 @@ async def run(config: Settings) -> None:
                 *TripRecord(pool).activities(),
                 *Auditor(config).activities(),
             ],
-            # What the sandbox guards against is shown by the tests, which replay every history in it.
+            # Without the sandbox, which costs much CPU. The tests replay every history inside it.
             workflow_runner=UnsandboxedWorkflowRunner(),
-            # Runs workflows on the worker's own loop; a thread for each step cost more than many a step.
+            # Run workflows on the worker's own loop: handing a step to a thread costs more than most steps.
             debug_mode=True,
             max_concurrent_workflow_tasks=WORKFLOW_TASKS,
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
@@ -130,7 +131,7 @@ async def run(config: Settings) -> None:
 def main() -> None:
     """Entry point of the process."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    # Of the SDK's core, whose work is short: with one a core they woke each other up for every message.
+    # Threads of the SDK's core. With one for each CPU, they wake each other for every message.
     os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
     uvloop.run(run(settings()))
 

@@ -1,1 +1,1 @@
-"""The front door: takes trips over REST, starts their workflows, shows their record."""
+"""The front door: accepts trips over REST, has them started, and shows their record."""

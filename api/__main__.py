@@ -15,16 +15,16 @@ from serving.limits import limit_sends
 
 DRAIN_S = 3
 KEEP_ALIVE_S = 75
-"""Longer than clients keep an idle connection, so that they do not send into a closing one."""
+"""Clients keep an idle connection for less, so none sends into one that the server is closing."""
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
-    # Before the server runs, and again after it has drained, when it hands the signal on.
+    # Called before the server runs, and after it has drained, since it then raises the signal again.
     sys.exit(0)
 
 
 class _Server(uvicorn.Server):
-    """Tells the application that it stops before it waits for connections to end, not after."""
+    """Sets `stopping` before it waits for open connections; the lifespan would learn of it after them."""
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""Word of each change of a trip's record, from PostgreSQL's own notifications."""
+"""Each change of a trip's record, heard through PostgreSQL's notifications."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ log = logging.getLogger(__name__)
 
 RECONNECT_S = 1.0
 LOOK_AGAIN_S = 1.0
-"""How long a change can go unnoticed where its notification was lost."""
+"""How long a change can go unnoticed if its notification is lost."""
 
 
 class Changes:
-    """Wakes those who wait for a trip to change; one connection serves them all."""
+    """Wakes callers that wait for a trip to change. One connection serves all of them."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
@@ -26,12 +26,12 @@ class Changes:
         self._told: list[Callable[[str | None], None]] = []
 
     def tell(self, told: Callable[[str | None], None]) -> None:
-        """Call `told` with each trip that changes, and with None where some may have gone unheard."""
+        """Call `told` with the id of each trip that changes, and with None if some may be missed."""
         self._told.append(told)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Listen while the context is open, reconnecting as often as it takes."""
+        """While the context is open, listen, and reconnect whenever the connection is lost."""
         task = asyncio.create_task(self._keep_listening())
         try:
             yield
@@ -41,7 +41,7 @@ class Changes:
 
     @contextlib.contextmanager
     def watching(self, trip_id: str) -> Iterator[Callable[[float], Awaitable[None]]]:
-        """Watch a trip: the value awaits its next change, a second at most, nor past a moment of the loop."""
+        """Watch a trip. The value waits for its next change, at most a second and not past a loop time."""
         event = self._changed.setdefault(trip_id, asyncio.Event())
         self._watched[trip_id] += 1
         try:

@@ -1,4 +1,4 @@
-"""The operator's console: one page and its files, open to all. Its data comes from the API alone."""
+"""The console: one page and its files, open to all. The page reads its data from the API alone."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
-    "Cache-Control": "no-cache",  # kept, and asked for again by its ETag
+    "Cache-Control": "no-cache",  # browsers keep the file and ask with its ETag whether it changed
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -30,7 +30,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class File:
-    """A file of the console as it is served."""
+    """A file of the console, ready to be served."""
 
     content: bytes
     media_type: str
@@ -43,7 +43,7 @@ def _read(path: Path) -> File:
     return File(content, _MEDIA_TYPES[path.suffix], f'"{digest}"')
 
 
-# Read once: they are few and small, and the event loop never waits for a disk.
+# The files are few and small. Reading them once keeps the event loop from waiting for a disk.
 FILES = {path.name: _read(path) for path in PLACE.iterdir() if path.suffix in _MEDIA_TYPES}
 
 router = APIRouter(prefix="/console", include_in_schema=False)
@@ -57,7 +57,7 @@ async def page(request: Request) -> Response:
 
 @router.api_route("/{name}", methods=["GET", "HEAD"])
 async def file(request: Request, name: str) -> Response:
-    """A file that the page is made of; 304 where the caller has it."""
+    """A file of the page; 304 if the caller has it already."""
     return _served(request, name)
 
 

@@ -1,4 +1,4 @@
-"""The events of the trips that are watched: read once for each change, for all who watch the trip."""
+"""The events of watched trips. A change is read once for all readers of its trip."""
 
 import asyncio
 import contextlib
@@ -17,17 +17,17 @@ from record.pool import Pool, RecordAway
 log = logging.getLogger(__name__)
 
 KEPT = 64
-"""Events that a feed keeps; a reader further behind reads for itself."""
+"""How many events a feed keeps. A reader that is further behind reads the record itself."""
 
 FEEDS_A_QUERY = 200
 LOOK_AGAIN_S = 5.0
-"""How long a change can go unnoticed where its notification was lost."""
+"""How long a change can go unnoticed if its notification is lost."""
 RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One state of a trip, as it is sent: no state follows one that is final."""
+    """One state of a trip, as it is sent. A final one is the last."""
 
     version: int
     is_final: bool
@@ -41,7 +41,7 @@ def event_of(row: asyncpg.Record) -> Event:
 
 
 class Feed:
-    """The newest events of one trip, shared by its readers; each reader holds the version it has seen."""
+    """The newest events of one trip, shared by its readers. A reader knows the last version it has seen."""
 
     def __init__(self, since: int) -> None:
         self._since = since
@@ -51,29 +51,29 @@ class Feed:
 
     @property
     def newest(self) -> int:
-        """The version that the feed has come to."""
+        """The version of the newest event."""
         return self._events[-1].version if self._events else self._since
 
     def after(self, version: int) -> list[Event] | None:
-        """The events after `version`, none where the feed is no further; None where it kept not all."""
+        """The events after `version`; None if the feed no longer has all of them."""
         if version < self._since:
             return None
         return [event for event in self._events if event.version > version]
 
     def add(self, newer: Sequence[Event]) -> None:
-        """Add what is newer, oldest first, and wake all readers."""
+        """Add newer events, oldest first, and wake all readers."""
         self._events.extend(newer)
         while len(self._events) > KEPT:
             self._since = self._events.popleft().version
         self.wake()
 
     def wake(self) -> None:
-        """Have every reader look again."""
+        """Make every reader look again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def next_change(self, limit_s: float) -> bool:
-        """Whether the feed changed, or woke its readers, within `limit_s` seconds."""
+        """Wait for a change or a wake, for at most `limit_s` seconds. False if neither comes."""
         try:
             async with asyncio.timeout(limit_s):
                 return await self._changed.wait()
@@ -82,10 +82,10 @@ class Feed:
 
 
 class Feeds:
-    """A feed for each trip that is watched, all kept up to date by one task.
+    """A feed for each watched trip. One task reads for all of them.
 
-    Notifications say what to read, many feeds in one query; where none comes all are read every
-    LOOK_AGAIN_S seconds. Once `stopping` is set, readers are woken to end.
+    A notification says which feed to read; one query reads many feeds. Every LOOK_AGAIN_S seconds all feeds
+    are read, in case a notification was lost. When `stopping` is set, readers are woken to end.
     """
 
     def __init__(self, pool: Pool, stopping: asyncio.Event) -> None:
@@ -97,12 +97,12 @@ class Feeds:
 
     @property
     def are_ending(self) -> bool:
-        """Whether readers are to end, for the process does."""
+        """Whether readers have to end, because the process ends."""
         return self._stopping.is_set()
 
     @contextlib.contextmanager
     def joined(self, trip_id: str, seen: int) -> Iterator[Feed]:
-        """The trip's feed, which a first reader starts after the version it has `seen`."""
+        """The trip's feed. The first reader starts it, after the version `seen`."""
         feed = self._feeds.get(trip_id)
         if feed is None:
             feed = self._feeds[trip_id] = Feed(seen)
@@ -116,7 +116,7 @@ class Feeds:
                 del self._feeds[trip_id]
 
     def look_at(self, trip_id: str | None) -> None:
-        """There may be events that the trip's feed has not; None: that any feed has not."""
+        """Read the trip's feed again, because there may be newer events; None means every feed."""
         if trip_id is None:
             self._behind.update(dict.fromkeys(self._feeds))
         elif trip_id in self._feeds:
@@ -126,7 +126,7 @@ class Feeds:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """Keep the feeds up to date while the context is open."""
+        """While the context is open, keep the feeds up to date."""
         jobs = (self._keep_reading(), self._keep_looking(), self._end())
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
@@ -162,7 +162,7 @@ class Feeds:
             del self._behind[trip_id]
         if not self._behind:
             self._some_behind.clear()
-        # A feed that is dropped meanwhile may have a successor, which started elsewhere.
+        # A feed may be dropped and made again meanwhile, and then begins with another version.
         asked = {trip_id: feed for trip_id in batch if (feed := self._feeds.get(trip_id)) is not None}
         if not asked:
             return

@@ -1,4 +1,4 @@
-"""What goes wrong at each partner, shown and changed through the front door (only with TRIPS_LAB=1)."""
+"""The lab: show and set the faults of each partner, through the front door (only with TRIPS_LAB=1)."""
 
 import asyncio
 from typing import Annotated
@@ -20,15 +20,15 @@ LAB_TIMEOUT = aiohttp.ClientTimeout(total=3)
 
 
 class LabOff(Exception):
-    """This front door serves no lab: answered 404 `lab_off`."""
+    """This front door serves no lab. Answered 404 `lab_off`."""
 
 
 class LabAway(Exception):
-    """The partner's lab gave no answer that can be used: answered 503."""
+    """The partner's lab gave no usable answer. Answered 503."""
 
 
 class PartnerFaults(BaseModel):
-    """What goes wrong at a partner; `faults` is null where its lab does not answer."""
+    """A partner's faults; null if its lab does not answer."""
 
     partner: Partner
     faults: Faults | None
@@ -47,26 +47,26 @@ router = authenticated(Scope.OPERATOR, prefix="/lab", tags=["lab"])
 
 
 _ASKED = {"lab_off": 404, "lab_unavailable": 503, **ANY_CALL}
-"""What a call that asks something of a partner's lab can meet."""
+"""The refusals of a call that is passed on to a partner's lab."""
 
 
 @router.get("", responses=documented(lab_off=404))
 async def show_lab(door: LabDoor) -> Page[PartnerFaults]:
-    """What goes wrong at each partner."""
+    """The faults of each partner."""
     found = await asyncio.gather(*(_look(door, partner) for partner in Partner))
     return Page(items=[PartnerFaults(partner=p, faults=f) for p, f in zip(Partner, found, strict=True)])
 
 
 @router.put("/{partner}", responses=documented(408, 413, 422, broken_json=422, **_ASKED))
 async def break_partner(door: LabDoor, partner: Partner, faults: Faults) -> PartnerFaults:
-    """Replace what goes wrong at a partner."""
+    """Replace a partner's faults."""
     body = faults.model_dump(mode="json", exclude_none=True)
     return PartnerFaults(partner=partner, faults=await _ask(door, partner, "PUT", body))
 
 
 @router.delete("/{partner}", responses=documented(408, 413, 422, **_ASKED))
 async def mend_partner(door: LabDoor, partner: Partner) -> PartnerFaults:
-    """Nothing goes wrong at the partner any longer."""
+    """Take away a partner's faults."""
     return PartnerFaults(partner=partner, faults=await _ask(door, partner, "DELETE"))
 
 
@@ -88,7 +88,7 @@ async def _look(door: Door, partner: Partner) -> Faults | None:
 
 
 async def _ask(door: Door, partner: Partner, method: str, body: object = None) -> Faults:
-    """One call to the partner's lab: the faults then in force. Raises LabAway."""
+    """Call the partner's lab. Returns the faults then in force. Raises LabAway."""
     token = door.settings.partner_token(partner)
     try:
         async with door.http.request(

@@ -10,7 +10,7 @@ router = authenticated(Scope.TRAVELLER, tags=["access"])
 
 
 class Me(BaseModel):
-    """Whom the token stands for; whether faults can be injected here, and where Temporal's UI is."""
+    """Whom a token stands for, whether the lab is on, and where Temporal's UI is."""
 
     tenant: str
     scope: Scope
@@ -21,7 +21,7 @@ class Me(BaseModel):
 
 @router.get("/me")
 async def get_me(door: OpenDoor, caller: CurrentCaller) -> Me:
-    """Whom this token stands for."""
+    """Whom the caller's token stands for."""
     return Me(
         tenant=caller.tenant,
         scope=caller.scope,

@@ -1,4 +1,4 @@
-"""The `Prefer` header of RFC 7240, as far as it asks to wait."""
+"""The `wait` preference of the `Prefer` header (RFC 7240)."""
 
 import re
 
@@ -8,7 +8,7 @@ _WAIT = re.compile(r"^\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(;.*)?$", re.IGNORECASE)
 
 
 def wait_seconds(prefer: str | None) -> int:
-    """How long the caller would wait for the trip to settle: 0 to 60 s, 0 where it does not say."""
+    """How long the caller will wait for the trip to settle: 0 to 60 s; 0 without the preference."""
     for preference in (prefer or "").split(","):
         if found := _WAIT.match(preference):
             return min(int(found.group(1)), MAX_WAIT_S)

@@ -1,1 +1,1 @@
-"""What the processes are told from outside, each from an environment variable."""
+"""Settings of the processes, each from an environment variable."""

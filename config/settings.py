@@ -29,7 +29,7 @@ else:
 
 
 class Oidc(NamedTuple):
-    """Who signs the front door's tokens, for whom they must be, and where the issuer's public keys are."""
+    """The issuer of the front door's tokens, their audience, and the URL of the issuer's public keys."""
 
     issuer: str
     audience: str
@@ -37,7 +37,7 @@ class Oidc(NamedTuple):
 
 
 class Settings(_OfPartners):
-    """What the front door and the worker are told; a name that ends in `_s` is in seconds.
+    """The settings of front door and worker. A name that ends in `_s` is in seconds.
 
     Each partner of the catalogue has a `NAME_url`, a `NAME_token` and a `NAME_retry_jitter`.
     """
@@ -97,7 +97,7 @@ class Settings(_OfPartners):
         return None
 
     def retry_budget(self) -> BudgetPolicy:
-        """How many retries a worker sends a partner. Raises pydantic's ValidationError."""
+        """How many retries a worker may send to a partner. Raises pydantic's ValidationError."""
         return BudgetPolicy(ratio=self.retry_budget_ratio, min_per_s=self.retry_budget_min_per_s)
 
     def breaker_policy(self) -> BreakerPolicy:
@@ -122,17 +122,17 @@ class Settings(_OfPartners):
         )
 
     def partner_url(self, partner: Partner) -> str:
-        """Where `partner` is served, without a slash at the end."""
+        """The base URL of `partner`, without a slash at the end."""
         url: str = getattr(self, f"{partner.value}_url")
         return url.rstrip("/")
 
     def partner_token(self, partner: Partner) -> str | None:
-        """The bearer token that `partner` is sent, if any."""
+        """The bearer token for calls to `partner`, if there is one."""
         token: str | None = getattr(self, f"{partner.value}_token")
         return token or None
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
+    """The settings of this process. They are read once."""
     return Settings()

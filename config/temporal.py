@@ -1,4 +1,4 @@
-"""How this project's own processes speak to Temporal."""
+"""How the processes connect to Temporal."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _PYDANTIC = PydanticPayloadConverter()
 
 
 class SharedPydanticConverter(CompositePayloadConverter):
-    """Pydantic's converter, made once: the SDK makes a new one for every activation of a workflow."""
+    """Pydantic's converter, made once. The SDK would make one for every activation of a workflow."""
 
     def __init__(self) -> None:
         super().__init__(*_PYDANTIC.converters.values())
@@ -21,9 +21,9 @@ DATA_CONVERTER = DataConverter(payload_converter_class=SharedPydanticConverter)
 
 
 def client_options() -> dict[str, Any]:
-    """What `Client.connect` is given: the TEMPORAL_* environment, and no compression.
+    """Arguments of `Client.connect`: those of the TEMPORAL_* environment, and no compression.
 
-    Messages are of a few kilobytes, and packing them cost worker and server more than sending them.
+    Messages have a few kilobytes. To compress them costs worker and server more than to send them.
     """
     options: dict[str, Any] = dict(ClientConfig.load_client_connect_config())
     options.setdefault("target_host", "127.0.0.1:7233")

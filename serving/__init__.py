@@ -1,1 +1,1 @@
-"""What the front door and the partners say over HTTP in the same way: fields, problems, pages and limits."""
+"""What the front door and the partners do alike over HTTP: fields, problems, pages and limits."""

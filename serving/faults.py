@@ -1,4 +1,4 @@
-"""What the lab makes go wrong at a partner (only with TRIPS_LAB=1)."""
+"""The faults that the lab sets at a partner (only with TRIPS_LAB=1)."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -20,9 +20,9 @@ Rate = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 class Faults(BaseModel):
-    """What goes wrong, on calls of `verbs`; with `count`, for that many such calls and then no more.
+    """Faults of calls of `verbs`. With `count` they end after that many such calls.
 
-    `down` cuts every connection, the health check included; of these only calls of `verbs` use up `count`.
+    `down` cuts every connection, also that of a health check, but only calls of `verbs` use up `count`.
     """
 
     model_config = ConfigDict(

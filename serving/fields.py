@@ -1,4 +1,4 @@
-"""Field types of request bodies, and the limits that hold for all of them."""
+"""Types of the fields of request bodies, with their limits."""
 
 import re
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 def _whole(value: object) -> object:
-    # By value, 2.0 is 2; JSON Schema calls both an integer.
+    # JSON Schema takes 2.0 as an integer, so 2.0 and 2 are the same value here.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -22,7 +22,7 @@ def _no_control_characters(text: str) -> str:
 
 
 def _iso_date(value: object) -> object:
-    # pydantic reads numbers as timestamps too; the contract knows dates as text alone.
+    # pydantic would also read a number, as a timestamp. The interface takes dates as text alone.
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if not (isinstance(value, str) and len(value) == len("2027-03-01")):
@@ -34,7 +34,7 @@ Identifier = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=200),
     AfterValidator(_no_control_characters),
-    # In the document alone: what the validator says is easier to understand.
+    # For the OpenAPI document alone. The validator gives a clearer message.
     Field(json_schema_extra={"pattern": f"^[^{_CONTROL}]*$"}),
 ]
 Day = Annotated[date, BeforeValidator(_iso_date)]
@@ -43,6 +43,6 @@ Count = Annotated[int, Field(strict=True, ge=1, le=20), WHOLE]
 
 
 class Body(BaseModel):
-    """The base of a request body: unknown fields are refused, and bodies compare by value."""
+    """Base of a request body. It refuses unknown fields, and bodies compare by value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""The limits on a request's body, kept before anything looks at it, and on how long an answer is sent."""
+"""Limits on a request's body, kept before anything reads it, and on the time to send an answer."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.problems import problem
 
 MAX_BODY = 64 * 1024
-# An oversized body is read to its end, so that the caller sees the answer; up to here, then it is cut off.
+# A body that is too large is read up to here, so that its sender sees the answer. Then it is cut off.
 MAX_DRAIN = 16 * 1024 * 1024
 BODY_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 30.0
@@ -19,7 +19,7 @@ class BodyTooLargeError(Exception):
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None where the caller has gone. Raises BodyTooLargeError once it is drained."""
+    """The whole body; None if the caller has gone. Raises BodyTooLargeError after it has drained the body."""
     body = bytearray()
     size = 0
     more = True
@@ -38,9 +38,9 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 async def refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send `answer` once the request's body has passed unread, so that the connection can go on.
+    """Send `answer` after the request's body has passed unread, so that the connection can go on.
 
-    A body over the limits ends the connection instead.
+    If the body is over the limits, the connection ends.
     """
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -64,7 +64,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def limit_body(app: ASGIApp) -> ASGIApp:
-    """`app`, with the body read beforehand: 413 over 64 KiB, 408 where it takes longer than 10 s."""
+    """`app`, with the body read beforehand: 413 over 64 KiB, 408 if it takes longer than 10 s."""
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
@@ -90,9 +90,9 @@ def limit_body(app: ASGIApp) -> ASGIApp:
 
 
 def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
-    """`app`, whose answers are cut off where the caller takes nothing of them for `limit_s` seconds.
+    """`app`, with an answer cut off if its reader takes nothing for `limit_s` seconds.
 
-    It is to be the outermost layer, as it asks for the server's own `send`.
+    It must be the outermost layer, because it needs the server's own `send`.
     """
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,8 +101,8 @@ def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
                 async with asyncio.timeout(limit_s):
                     await send(message)
             except TimeoutError:
-                # Closing would wait for what the caller does not take. uvicorn's `send` belongs to a
-                # cycle that knows its transport.
+                # To close would wait for the reader. uvicorn's `send` is a method of an object that knows
+                # its transport.
                 send.__self__.transport.abort()  # type: ignore[attr-defined]
 
         await app(scope, receive, send_in_time)

@@ -1,4 +1,4 @@
-"""What the OpenAPI documents of all services of this kind say beside what FastAPI finds by itself."""
+"""What FastAPI does not find by itself for the services' OpenAPI documents."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ COMPONENTS = "#/components/schemas"
 
 
 def describe(app: FastAPI, *models: type[BaseModel]) -> None:
-    """Add models that no route names as its own, and say of parameters that they are left out, never null."""
+    """Add models that no route returns. Say of parameters that they may be missing but are never null."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -25,7 +25,7 @@ def describe(app: FastAPI, *models: type[BaseModel]) -> None:
                     parameter["schema"] = _never_null(parameter["schema"])
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI has it extended
+    app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents
 
 
 def _never_null(schema: dict[str, Any]) -> dict[str, Any]:

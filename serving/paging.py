@@ -1,4 +1,4 @@
-"""Pages of a list, with a cursor that says after which entry the next page starts."""
+"""Pages of a list. A cursor says after which entry the next page starts."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ _position: TypeAdapter[list[str]] = TypeAdapter(list[Identifier])
 
 
 class CursorError(Exception):
-    """The cursor was not given out by this list: answered 422."""
+    """The cursor is not one of this list. Answered 422."""
 
 
 class Page(BaseModel, Generic[T]):
@@ -30,7 +30,7 @@ class Page(BaseModel, Generic[T]):
 
 
 def read_cursor(cursor: str | None, parts: int) -> tuple[str, ...] | None:
-    """The position in `cursor`, of `parts` strings; None where the list starts. Raises CursorError."""
+    """The position in `cursor`, `parts` strings; None without a cursor. Raises CursorError."""
     if cursor is None:
         return None
     try:
@@ -54,9 +54,9 @@ def page(
     position: Callable[[T], Sequence[str]],
     write: Callable[[Sequence[str]], str] = write_cursor,
 ) -> Page[T]:
-    """A page of the first `limit` of `found`, which holds one more where another page follows.
+    """A page of the first `limit` of `found`. If `found` has more, another page follows.
 
-    `write` makes the cursor of an entry's position.
+    `write` makes a cursor of an entry's position.
     """
     items = list(found[:limit])
     more = len(found) > limit

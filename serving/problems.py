@@ -48,7 +48,7 @@ _HEADERS = {401: {"WWW-Authenticate": _TEXT}, 429: {"Retry-After": _SECONDS}, 50
 
 
 class FieldError(BaseModel):
-    """A field of the request and what to do about it."""
+    """A wrong field of the request, and what to do about it."""
 
     field: str
     message: str
@@ -72,7 +72,7 @@ def problem(
     errors: list[FieldError] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """The response of one problem."""
+    """A problem as a response."""
     body = Problem(title=_TITLES.get(status, "Error"), status=status, code=code, detail=detail, errors=errors)
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
 
@@ -88,10 +88,7 @@ def unavailable(code: str, detail: str, retry_after_s: int = 1) -> JSONResponse:
 
 
 def documented(*statuses: int, **codes: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for OpenAPI: of each status, and those of `code=status`.
-
-    A status alone stands for the code that it usually has.
-    """
+    """A route's problems, for OpenAPI, given as `code=status`. A status alone stands for its usual code."""
     found: dict[int, list[str]] = {status: [*_USUAL_CODES.get(status, ())] for status in statuses}
     for code, status in codes.items():
         found.setdefault(status, []).append(code)
@@ -111,7 +108,7 @@ def _response(status: int, codes: Sequence[str]) -> dict[str, Any]:
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
-    # The first part says where the field came from (body, path, query), which its name alone makes clear.
+    # The first part says where the field is (body, path, query). Its name alone is clear enough.
     place = [str(part) for part in error["loc"]]
     name = ".".join(place[1:]) or place[0]
     return FieldError(field=name, message=str(error["msg"]).removeprefix("Value error, "))
@@ -137,7 +134,7 @@ async def _bad_cursor(_request: Request, _error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:
-        # FastAPI's answer to a body that its JSON reader gave up on: encoding, depth, digits.
+        # FastAPI's answer to a body that its JSON reader cannot read: encoding, depth, digits.
         return _broken_json()
     code = _CODES.get(error.status_code, "error")
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
@@ -145,7 +142,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of the request's path; the router names only those of the first route of that path."""
+    """All methods of the request's path. The router names only those of the path's first route."""
     routes = request.app.router.routes
     return ", ".join(
         method
@@ -161,7 +158,7 @@ async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every error that any service of this kind can meet as a problem, and document what that is."""
+    """Answer the errors that every service can meet as problems, and describe a problem in OpenAPI."""
     handlers = {
         RequestValidationError: _invalid,
         CursorError: _bad_cursor,

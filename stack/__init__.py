@@ -1,1 +1,1 @@
-"""The embedded system: what is started, in which order, and how it is kept alive."""
+"""The embedded system: its parts, the order of their start, and how they are kept alive."""

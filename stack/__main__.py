@@ -9,7 +9,7 @@ COLOURS = (36, 33, 32, 35, 34, 31)
 
 
 def say(name: str, line: str) -> None:
-    """A line of a part, on standard error, behind its name."""
+    """Print a part's line on standard error, after the part's name."""
     colour = COLOURS[sum(name.encode()) % len(COLOURS)]
     prefix = f"\x1b[{colour}m{name:>10}\x1b[0m" if sys.stderr.isatty() else f"{name:>10}"
     print(f"{prefix} | {line}", file=sys.stderr, flush=True)

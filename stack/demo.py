@@ -111,7 +111,7 @@ async def _break(system: System, partner: Partner, times: int) -> None:
 
 
 async def _follow(front_door: aiohttp.ClientSession, path: str) -> dict[str, Any]:
-    """Print what changes of the trip until it has ended."""
+    """Print each change of the trip until it has ended."""
     started = asyncio.get_running_loop().time()
     shown: dict[str, str] = {}
     async with asyncio.timeout(SETTLE_TIMEOUT_S):

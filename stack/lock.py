@@ -1,4 +1,4 @@
-"""One system a data directory, and no child of an earlier one left in it."""
+"""One system for each data directory, and no child of an earlier one left."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ class InUseError(Exception):
 
 @contextlib.contextmanager
 def locked(run_dir: Path) -> Iterator[None]:
-    """Hold the directory for as long as the context is open. Raises InUseError."""
+    """Lock the directory while the context is open. Raises InUseError."""
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / "supervisor.pid"
     with path.open("a+") as file:
@@ -40,7 +40,7 @@ def locked(run_dir: Path) -> Iterator[None]:
 
 
 def _end_leftovers(run_dir: Path) -> None:
-    """End children that a supervisor killed with -9 left behind; a reused process id is not one of them."""
+    """End the children that a killed supervisor left. A process that reuses an id is not one of them."""
     leftovers = [process for path in run_dir.glob("*.pid") if (process := _leftover(path))]
     for process in leftovers:
         with contextlib.suppress(psutil.Error):
@@ -54,7 +54,7 @@ def _end_leftovers(run_dir: Path) -> None:
 def _leftover(path: Path) -> psutil.Process | None:
     with contextlib.suppress(psutil.Error, ValueError, OSError):
         process = psutil.Process(int(path.read_text()))
-        # The file was written when the child was started, never before it.
+        # The file was written when the child started.
         if (
             path.name != "supervisor.pid"
             and abs(process.create_time() - path.stat().st_mtime) < END_TIMEOUT_S

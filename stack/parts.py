@@ -1,4 +1,4 @@
-"""A part of the system: a child process, what it needs, and how one sees that it answers."""
+"""A part of the system: a child process, what it needs, and the check that it is ready."""
 
 import asyncio
 import signal
@@ -15,9 +15,9 @@ CHECK_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True)
 class Part:
-    """One child process: started after what it `needs`, stopped before what it needs or `uses`.
+    """One child process. It starts after the parts it `needs`, and stops before those it needs or `uses`.
 
-    A part with `once` runs to its end and has then done its work.
+    A part with `once` is ready when it has ended well.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Part:
 
 
 async def always() -> bool:
-    """For a part that counts as ready once it runs, or once it has ended well."""
+    """For a part that is ready as soon as it runs."""
     return True
 
 
 def listening(port: int) -> Check:
-    """Something accepts connections on the port."""
+    """Whether something accepts connections on the port."""
 
     async def check() -> bool:
         try:
@@ -55,7 +55,7 @@ def listening(port: int) -> Check:
 
 
 def answering(url: str) -> Check:
-    """A GET of the URL answers 200."""
+    """Whether a GET of the URL answers 200."""
 
     async def check() -> bool:
         timeout = aiohttp.ClientTimeout(total=CHECK_TIMEOUT_S)

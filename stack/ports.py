@@ -1,4 +1,4 @@
-"""Ports of loopback: free ones, kept apart between systems on one machine, and whose they are when taken."""
+"""Ports of loopback: free ones, which no other system on this machine takes, and who holds a taken one."""
 
 import contextlib
 import fcntl
@@ -23,7 +23,7 @@ class PortTakenError(Exception):
 
 
 def free_port() -> int:
-    """A port that nothing listens on; no other process that asks here gets it while this one lives."""
+    """A port that nothing listens on. While this process lives, no other process gets it from here."""
     for _ in range(_TRIES):
         port = random.choice(_CHOICE)
         if _claim(port) and not is_taken(port):
@@ -56,7 +56,7 @@ def is_taken(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on the port, as far as this user may know."""
+    """Who listens on the port, if this user may know."""
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             listened = getattr(connection.laddr, "port", None)

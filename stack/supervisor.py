@@ -1,4 +1,4 @@
-"""Starts every part as soon as what it needs answers, starts again what dies, stops all in order."""
+"""Starts each part as soon as those it needs are ready, restarts what dies, and stops all in order."""
 
 import asyncio
 import contextlib
@@ -32,11 +32,11 @@ Say = Callable[[str, str], None]
 
 
 class StartError(Exception):
-    """A part did not come up; the message says which, why, and what to do."""
+    """A part did not start. The message says which one, why, and what to do."""
 
 
 class Supervisor:
-    """Keeps the parts alive. `say(name, line)` is given each line that a part prints."""
+    """Keeps the parts alive. Calls `say(name, line)` with each line that a part prints."""
 
     def __init__(self, parts: Sequence[Part], run_dir: Path, say: Say) -> None:
         self._parts = {part.name: part for part in parts}
@@ -49,7 +49,7 @@ class Supervisor:
         self._stopping = False
 
     async def start(self) -> None:
-        """Start all parts, side by side where they can be; returns when each answers. Raises StartError."""
+        """Start all parts, side by side if they can be. Returns when all are ready. Raises StartError."""
         self._check_ports()
         self._keepers = {name: asyncio.create_task(self._keep(part)) for name, part in self._parts.items()}
         all_ready = asyncio.create_task(self._all_ready())
@@ -59,7 +59,7 @@ class Supervisor:
             all_ready.cancel()
 
     async def _first_of(self, all_ready: asyncio.Task[None]) -> None:
-        """Returns when all parts are ready; raises what a keeper raised before that."""
+        """Returns when all parts are ready. Raises what a keeper raises before that."""
         waiting = {all_ready, *self._keepers.values()}
         while not all_ready.done():
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -67,7 +67,7 @@ class Supervisor:
                 task.result()
 
     async def stop(self) -> None:
-        """Stop all that runs, those first that others do not need; none is left."""
+        """Stop all parts. A part stops before those that it needs."""
         self._stopping = True
         while left := set(self._children):
             needed = {need for name in left for need in self._needs_of(name)}
@@ -81,7 +81,7 @@ class Supervisor:
         await asyncio.gather(*(event.wait() for event in self._ready.values()))
 
     def _needs_of(self, name: str) -> set[str]:
-        """What must outlive a part, directly or through others."""
+        """The parts that must outlive a part, directly or through others."""
         part = self._parts[name]
         needs: set[str] = set()
         for need in {*part.needs, *part.uses} & self._parts.keys():
@@ -144,7 +144,7 @@ class Supervisor:
             env={**os.environ, **part.env},
             cwd=part.cwd,
             user=part.user,
-            # A session of its own: a signal to the group reaches it through the supervisor, in order.
+            # A session of its own, so that a signal to the group reaches it in order, through the supervisor.
             start_new_session=True,
             preexec_fn=_die_with_parent,
             limit=LINE_LIMIT,
@@ -154,12 +154,12 @@ class Supervisor:
         return child
 
     async def _watch(self, part: Part, child: Process) -> None:
-        """Sets the part's event once it answers; ends a child that does not."""
+        """Set the part's event when the part is ready. End a child that does not become ready."""
         if part.once:
             return
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                while not await part.ready():  # noqa: ASYNC110 - another process tells of no event
+                while not await part.ready():  # noqa: ASYNC110 - another process sets no event
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError:
             _signal(child, signal.SIGKILL)
@@ -197,7 +197,7 @@ class Supervisor:
         self._children.pop(name, None)
 
     def _note_pid(self, name: str, pid: int) -> None:
-        """Whoever reads the file finds a whole number in it, or no file."""
+        """Write the file in one step, so that no reader sees half of it."""
         path = self._pid_file(name)
         new = path.with_suffix(".new")
         new.write_text(f"{pid}\n")
@@ -216,9 +216,6 @@ def _signal(child: Process, number: signal.Signals) -> None:
 
 
 def _die_with_parent() -> None:
-    """Have a child killed when the supervisor is, so that none is left behind (on Linux).
-
-    Every part can be killed at any time and loses nothing by it.
-    """
+    """Have the kernel kill a child when the supervisor dies (on Linux). A killed part loses no data."""
     if _PRCTL is not None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The whole system as a table of parts, from its ports to its order of start."""
+"""The whole system: its ports, its settings, and its parts in their order."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from trip.partner import Partner, declared
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 GARBAGE_PERCENT = "400"
-"""How far Temporal's heap grows before its garbage is collected, in percent of what is in use (Go's GOGC).
+"""How far Temporal's heap grows between two collections, in percent of what is in use (Go's GOGC).
 
-The heap is small, and with Go's own 100 a third of the server's CPU went into collecting.
+The heap is small. With Go's own 100, collecting took a third of the server's CPU.
 """
 SEARCH_ATTRIBUTES = ("TripTenant", "TripStatus", "TripPartner")
 
@@ -58,7 +58,7 @@ class Ports(_PartnerPorts):
 
 
 class Chosen(BaseSettings):
-    """What else `make up` is told."""
+    """The other settings of `make up`."""
 
     model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
 
@@ -67,13 +67,13 @@ class Chosen(BaseSettings):
 
 
 def free_ports() -> Ports:
-    """Free ports throughout, for a system beside others."""
+    """Free ports for everything, for a system beside others."""
     return Ports.model_validate({name: free_port() for name in Ports.model_fields})
 
 
 @dataclass(frozen=True)
 class System:
-    """Where everything of one system is."""
+    """One system: its directory, its ports and its parts."""
 
     data_dir: Path
     ports: Ports
@@ -82,11 +82,11 @@ class System:
 
     @property
     def run_dir(self) -> Path:
-        """Process ids, and `stack.json`, which says where everything answers."""
+        """The directory of process ids and of `stack.json`, which says where each part answers."""
         return self.data_dir / "run"
 
     def url(self, port: int) -> str:
-        """An HTTP service of this system."""
+        """The URL of an HTTP service of this system."""
         return f"http://127.0.0.1:{port}"
 
     def engine_urls(self) -> dict[str, str]:
@@ -100,26 +100,26 @@ class System:
 
     @property
     def tokens_file(self) -> Path:
-        """The tokens made at first start, one a scope: `{"traveller": "…", "operator": "…"}`."""
+        """The file of the first start's tokens, one a scope: `{"traveller": "…", "operator": "…"}`."""
         return self.data_dir / "tokens.json"
 
     def tokens(self) -> dict[str, str]:
-        """What `tokens_file` holds. Raises OSError and ValueError."""
+        """The content of `tokens_file`. Raises OSError and ValueError."""
         tokens: dict[str, str] = json.loads(self.tokens_file.read_text())
         return tokens
 
     @property
     def database_url(self) -> str:
-        """The trips' record."""
+        """The URL of the trips' record."""
         return os.environ.get("DATABASE_URL") or postgres.url(self.engine_ports["postgres"], "trips")
 
     @property
     def temporal_address(self) -> str:
-        """Temporal's front end."""
+        """The address of Temporal's server."""
         return os.environ.get("TEMPORAL_ADDRESS") or f"127.0.0.1:{self.ports.temporal_port}"
 
     def describe(self) -> dict[str, object]:
-        """What `stack.json` holds."""
+        """The content of `stack.json`."""
         return {
             "api": self.url(self.ports.api_port),
             "temporal": self.temporal_address,
@@ -130,7 +130,7 @@ class System:
         }
 
     def environment(self) -> dict[str, str]:
-        """What every one of the project's own processes is told; the caller's own settings come first."""
+        """The environment of the project's own processes. The caller's own settings come first."""
         told = {
             "TRIPS_LAB": "1",
             "TRIPS_API_PORT": str(self.ports.api_port),
@@ -160,7 +160,7 @@ class System:
         ]
 
     async def prepare(self) -> None:
-        """Make directories, tokens and the database cluster, as far as they are missing."""
+        """Make the directories, the tokens and the database cluster that are missing."""
         for name in ("mongo", "redis", "falkordb", "temporal"):
             (self.data_dir / name).mkdir(parents=True, exist_ok=True)
         _make_tokens(self.tokens_file)
@@ -180,7 +180,7 @@ class System:
         ]
         command += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
         command += ["--log-level", "error", "--ui-disable-news-fetch"]
-        # How far ahead the server reads its timers; a shorter retry delay lasts that long.
+        # The server's timers are as coarse as this, and so is the shortest retry delay.
         command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"']
         if self.ports.temporal_metrics_port:
             command += ["--metrics-port", str(self.ports.temporal_metrics_port)]
@@ -198,7 +198,7 @@ class System:
         ]
 
     def _migration(self) -> Part:
-        # dbmate asks for TLS unless it is told otherwise.
+        # dbmate demands TLS by default.
         url = self.database_url if "?" in self.database_url else f"{self.database_url}?sslmode=disable"
         command = [
             str(BIN / "dbmate"),

@@ -1,1 +1,1 @@
-"""Who calls the front door, and what they may do."""
+"""Tokens of the front door: who holds one, and what they may do with it."""

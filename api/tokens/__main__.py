@@ -1,4 +1,4 @@
-"""`python -m api.tokens` makes, lists and revokes the front door's tokens in the database of DATABASE_URL."""
+"""`python -m api.tokens` makes, lists and revokes tokens, in the database of DATABASE_URL."""
 
 import argparse
 import asyncio
@@ -22,7 +22,7 @@ _file: TypeAdapter[dict[Scope, str]] = TypeAdapter(dict[Scope, str])
 
 
 class BadInput(Exception):
-    """What was asked for cannot be done; the message says why, and what to do."""
+    """The command cannot do what it was asked for. The message says why and what to do."""
 
 
 def _name(text: str) -> str:
@@ -46,14 +46,14 @@ def _arguments() -> argparse.Namespace:
     make.add_argument("--tenant", type=_name, required=True, help="whose trips it reaches")
     make.add_argument("--scope", required=True, choices=[scope.value for scope in Scope])
     make.add_argument("--name", type=_name, required=True, help="who or what will hold it")
-    make.add_argument("--days", type=_days, help="how long it holds; for good if not given")
+    make.add_argument("--days", type=_days, help="how many days it is valid; without end if not given")
     make.set_defaults(run=_make)
 
     listed = commands.add_parser("list", help=f"the last {tokens.MAX_LISTED} tokens, newest first")
     listed.add_argument("--tenant", type=_name, help="this tenant's alone")
     listed.set_defaults(run=_list)
 
-    revoke = commands.add_parser("revoke", help="have a token refused, within a second")
+    revoke = commands.add_parser("revoke", help="refuse a token from now on, everywhere within a second")
     revoke.add_argument("token_id", help="the part of the token before its dot")
     revoke.set_defaults(run=_revoke)
 
@@ -97,12 +97,12 @@ async def _register(pool: Pool, chosen: argparse.Namespace) -> None:
 
 
 def _read(path: Path) -> dict[Scope, str]:
-    """The tokens in a file of the form `{"traveller": "…", "operator": "…"}`. Raises BadInput."""
+    """The tokens of a file of the form `{"traveller": "…", "operator": "…"}`. Raises BadInput."""
     try:
         return _file.validate_json(path.read_text())
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from error
-    except ValueError:  # whose text may hold a token
+    except ValueError:  # its text may hold a token, so it is not shown
         raise BadInput(f'{path}: is not of the form {{"traveller": "…", "operator": "…"}}') from None
 
 
@@ -114,7 +114,7 @@ async def _run(
 
 
 def main() -> int:
-    """Run the command; 2 where what was asked for is wrong, 1 where PostgreSQL is away."""
+    """Run the command. Returns 2 for a bad request, 1 if PostgreSQL is away."""
     chosen = _arguments()
     try:
         asyncio.run(_run(chosen.run, chosen))

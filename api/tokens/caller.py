@@ -1,4 +1,4 @@
-"""The one who calls, as every call of the front door sees them."""
+"""Who makes a call, as all routes see them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,12 +13,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """`tenant` is whose trips they are; `name` is kept with what an operator decides."""
+    """`tenant` owns the trips that the caller reaches; `name` is kept with an operator's decisions."""
 
     tenant: str
     scope: Scope
     name: str
 
     def may(self, demanded: Scope) -> bool:
-        """Whether a call that demands this scope is theirs to make."""
+        """Whether the caller may make a call that demands this scope."""
         return demanded in (Scope.TRAVELLER, self.scope)

@@ -1,4 +1,4 @@
-"""An issuer's public keys, from the address at which it publishes them (RFC 7517)."""
+"""An issuer's public keys, fetched from the URL at which it publishes them (RFC 7517)."""
 
 import asyncio
 import logging
@@ -14,15 +14,15 @@ log = logging.getLogger(__name__)
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
-"""The asymmetric ones: a key that is public can never serve as a secret."""
+"""Asymmetric algorithms alone: with another one, the public key would serve as a shared secret."""
 
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=3)
 FRESH_S = 300.0
 STALE_S = 3600.0
-"""How old keys may get that cannot be fetched anew."""
+"""How old the keys may get if they cannot be fetched again."""
 
 RETRY_S = 10.0
-"""The least time between two fetches, whoever asks for whichever key."""
+"""The least time between two fetches."""
 
 MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
@@ -33,11 +33,11 @@ class _KeySet(BaseModel):
 
 
 class KeysAway(Exception):
-    """The keys cannot be fetched just now, so nothing can be said about the token."""
+    """The keys cannot be fetched now, so the token can be neither accepted nor refused."""
 
 
 class Keys:
-    """Public keys by their ids, fetched when they are first asked for and every five minutes from then on."""
+    """Public keys by their ids. They are fetched at first use, and again when they are five minutes old."""
 
     def __init__(
         self, url: str, http: aiohttp.ClientSession, clock: Callable[[], float] = time.monotonic
@@ -51,10 +51,9 @@ class Keys:
         self._fetching = asyncio.Lock()
 
     async def find(self, key_id: str) -> PyJWK | None:
-        """The key, or None where the issuer has none of this id. Raises KeysAway.
+        """The key, or None if the issuer has no key of this id. Raises KeysAway.
 
-        An id that is not known has the keys fetched again, so a new key is known ten seconds after it is
-        published at the latest.
+        An unknown id makes the keys be fetched again, at most every ten seconds, so a new key soon works.
         """
         if key_id not in self._keys or self._age_s() > FRESH_S:
             async with self._fetching:
@@ -99,7 +98,7 @@ class Keys:
 
 
 def _usable(published: list[object]) -> dict[str, PyJWK]:
-    """The keys that may sign a token, by id. A key that names no algorithm has its type's usual one."""
+    """The keys that may sign a token, by id. A key without an algorithm has the usual one of its type."""
     usable = {}
     for entry in published[:MAX_KEYS]:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":

@@ -1,4 +1,4 @@
-"""Tokens that an OpenID Connect issuer has signed: JSON Web Tokens, checked as RFC 8725 asks."""
+"""Tokens that an OpenID Connect issuer signed: JSON Web Tokens, checked as RFC 8725 advises."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 async def verify(oidc: Oidc, keys: Keys, token: str) -> Caller | None:
-    """Whose token it is: tenant from the claim `tenant`, scope from `scope`, name from `sub`.
+    """The caller: tenant from the claim `tenant`, scope from `scope`, name from `sub`.
 
-    None where the signature, issuer, audience, time or a claim is not as it must be. Raises KeysAway.
+    None if the signature, issuer, audience, time or a claim is wrong. Raises KeysAway.
     """
     try:
         key_id = jwt.get_unverified_header(token).get("kid")

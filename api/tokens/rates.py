@@ -1,4 +1,4 @@
-"""How many requests a token may make: a token bucket for each, kept as the time at which it is full again."""
+"""Limits on the requests of each token: a token bucket, kept as the time at which it is full again."""
 
 import time
 from collections import OrderedDict
@@ -12,8 +12,8 @@ _MINUTE_NS = 60_000_000_000
 class Rates:
     """Allows each key `per_minute` requests at once, and as many over each minute from then on.
 
-    The generic cell rate algorithm (ITU-T I.371): one number a key, whatever its rate. The MAX_TOKENS keys
-    that came last are remembered; one that is forgotten has its whole minute again.
+    The generic cell rate algorithm (ITU-T I.371) needs one number a key. The MAX_TOKENS keys that came last
+    are remembered. A key that is forgotten may use its whole minute again.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -22,7 +22,7 @@ class Rates:
         self._full_at: OrderedDict[bytes, int] = OrderedDict()
 
     def wait_s(self, key: bytes) -> float:
-        """0 where the request may be made, which is counted; else how long until one may, in seconds."""
+        """0 if the request may be made, and count it; else the seconds until one may be."""
         now = self._clock()
         full_at = max(now, self._full_at.get(key, now)) + self._each_ns
         over_ns = full_at - now - _MINUTE_NS

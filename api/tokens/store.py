@@ -1,4 +1,4 @@
-"""The tokens' table, which holds hashes alone, and what a token looks like: `TOKENID.SECRET`."""
+"""The table of tokens, which holds hashes of their secrets. A token is written `TOKENID.SECRET`."""
 
 import hashlib
 import hmac
@@ -19,12 +19,12 @@ _NO_HASH = bytes(hashlib.sha256().digest_size)
 
 
 class TokenFormatError(ValueError):
-    """The text is no token of this service."""
+    """The text does not have the form of a token."""
 
 
 @dataclass(frozen=True)
 class StoredToken:
-    """A token as it is listed: everything but its secret."""
+    """A token without its secret."""
 
     token_id: str
     tenant: str
@@ -36,7 +36,7 @@ class StoredToken:
 
 
 def new_token() -> str:
-    """A token that nobody has: 64 bits that name it, 256 that prove it."""
+    """A new random token: an id of 64 bits, a secret of 256."""
     return f"{secrets.token_hex(8)}.{secrets.token_urlsafe(32)}"
 
 
@@ -49,14 +49,14 @@ def _split(token: str) -> tuple[str, bytes]:
 
 
 async def make(pool: Pool, caller: Caller, days: int | None = None) -> str:
-    """Store a new token of the caller's, for so many days or for good; the token, which is kept nowhere."""
+    """Store the hash of a new token and return the token. Without `days` it does not expire."""
     token = new_token()
     await register(pool, token, caller, days)
     return token
 
 
 async def register(pool: Pool, token: str, caller: Caller, days: int | None = None) -> None:
-    """Store a token that exists; one that is stored, or was revoked, stays as it is.
+    """Store a given token. A token that is stored already stays as it is, also if it was revoked.
 
     Raises TokenFormatError.
     """
@@ -78,7 +78,7 @@ async def register(pool: Pool, token: str, caller: Caller, days: int | None = No
 
 
 async def find(pool: Pool, token: str) -> Caller | None:
-    """Whose token it is; None for one that is unknown, revoked or past its time by the database's clock."""
+    """The token's caller. None if the token is unknown, revoked, or expired by the database's clock."""
     try:
         token_id, hashed = _split(token)
     except TokenFormatError:
@@ -91,7 +91,7 @@ async def find(pool: Pool, token: str) -> Caller | None:
             """,
             token_id,
         )
-    # Compared also where the id is unknown, so that the time taken does not tell.
+    # Compared even if the id is unknown, so that the time taken does not tell.
     matches = hmac.compare_digest(hashed, row["hash"] if row else _NO_HASH)
     if row is None or not matches:
         return None
@@ -99,7 +99,7 @@ async def find(pool: Pool, token: str) -> Caller | None:
 
 
 async def revoke(pool: Pool, token_id: str) -> bool:
-    """Refuse the token from now on; False where there is none of this id."""
+    """Refuse the token from now on. False if no token has this id."""
     async with connected(pool) as connection:
         known = await connection.fetchval(
             "update tokens set revoked_at = coalesce(revoked_at, now()) where token_id = $1 returning true",
@@ -109,7 +109,7 @@ async def revoke(pool: Pool, token_id: str) -> bool:
 
 
 async def list_tokens(pool: Pool, tenant: str | None = None) -> list[StoredToken]:
-    """The tokens of a tenant or of all, newest first, MAX_LISTED at most."""
+    """The tokens of one tenant or of all, newest first, at most MAX_LISTED."""
     async with connected(pool) as connection:
         rows = await connection.fetch(
             """

@@ -1,4 +1,4 @@
-"""The one function through which the front door learns who calls: by stored tokens or by OpenID Connect."""
+"""How the front door learns who calls: from stored tokens or from OpenID Connect."""
 
 import hashlib
 import time
@@ -16,17 +16,14 @@ from config.settings import Settings
 from record.pool import Pool
 
 Verify = Callable[[str], Awaitable[Caller | None]]
-"""Whose token it is, or None where it is nobody's.
-
-Raises what tells that this cannot be known just now: asyncpg's and the system's errors, or KeysAway.
-"""
+"""A token in, its caller or None out. Raises RecordAway or KeysAway if that cannot be known now."""
 
 REMEMBERED_S = 1.0
 MAX_REMEMBERED = 10_000
 
 
 def verifier(settings: Settings, pool: Pool, http: aiohttp.ClientSession) -> Verify:
-    """How this deployment verifies: with an issuer by its signature, else by the tokens' table."""
+    """The way of this deployment: by signature if an issuer is set, else by the table of tokens."""
     oidc = settings.oidc()
     if oidc is None:
         return remembered(partial(tokens.find, pool))
@@ -34,9 +31,9 @@ def verifier(settings: Settings, pool: Pool, http: aiohttp.ClientSession) -> Ver
 
 
 def remembered(verify: Verify, clock: Callable[[], float] = time.monotonic) -> Verify:
-    """`verify`, asked again after a second, so that a token that is revoked is refused a second later.
+    """`verify` with a memory of a second, so a revoked token is refused a second later at most.
 
-    The MAX_REMEMBERED tokens verified last are remembered, by their hashes; refusals are not.
+    The last MAX_REMEMBERED accepted tokens are remembered, by their hashes. Refusals are not.
     """
     known: OrderedDict[bytes, tuple[float, Caller]] = OrderedDict()
 

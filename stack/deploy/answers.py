@@ -7,7 +7,7 @@ TIMEOUT_S = 3
 
 
 def main() -> int:
-    """0 where it answers, else 1 with the reason on standard error."""
+    """0 if it answers, else 1, with the reason on standard error."""
     try:
         with urllib.request.urlopen(sys.argv[1], timeout=TIMEOUT_S) as answer:  # noqa: S310  our own URL
             return 0 if answer.status == 200 else 1
