@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.attempt import AttemptFailed
 from record import attempts
 from record.pool import Pool, RecordAway
+from serving.fields import shown
 from trip.attempts import SENT_NOTHING, FailedAttempt
 from trip.partner import Partner, Verb
 
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 QUEUE = 10_000
 BATCH = 200
 LAST_WRITE_S = 1.0
-MAX_ERROR = 500
 
 
 class Journal:
@@ -75,7 +75,7 @@ class Journal:
             at=at,
             took_ms=round(1000 * took_s),
             outcome=failure.outcome,
-            error=_readable(failure.error.message),
+            error=shown(failure.error.message),
             next_at=None if delay is None else at + timedelta(seconds=took_s) + delay,
         )
         self._queue.append(attempts.Entry(info.workflow_id or "", info.activity_id, attempt))
@@ -100,8 +100,3 @@ class Journal:
         if self._dropped:
             log.warning("%d failed attempts are not in the record", self._dropped)
             self._dropped = 0
-
-
-def _readable(error: str) -> str:
-    """The text without NUL, which PostgreSQL does not take."""
-    return error.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_ERROR]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import fastapi
 from fastapi import Header, Query
 from fastapi.responses import JSONResponse
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from api.authentication import ANY_CALL, CurrentCaller, authenticated
 from api.door import Door, OpenDoor
@@ -21,7 +21,7 @@ from api.tokens.caller import Caller, Scope
 from record import cursors, pages, trips
 from record.pages import Wanted
 from record.pool import RecordAway
-from serving.fields import Body, Identifier
+from serving.fields import Body, Identifier, Note
 from serving.paging import Limit, Page
 from serving.problems import bad_field, documented, problem, unavailable
 from trip.order import TripOrder
@@ -62,11 +62,7 @@ _PLACE = {
 class Resolution(Body):
     """How a step was settled by hand. The trip keeps the note."""
 
-    note: Annotated[
-        str,
-        StringConstraints(strict=True, min_length=1, max_length=2000),
-        Field(examples=["refunded by hand, case 4711"]),
-    ]
+    note: Annotated[Note, Field(examples=["refunded by hand, case 4711"])]
 
 
 @router.post(

@@ -17,8 +17,10 @@ PAGE = 50
 _FINAL = [status.value for status in FINAL_STATUSES]
 
 _NEWER = """
-    select seen.trip_id, e.version, e.trip::text as trip, e.trip ->> 'status' = any($3) as is_final
+    select seen.trip_id, e.version, e.trip::text as trip,
+           t.status = any($3) and e.version = t.version as is_final
     from unnest($1::text[], $2::bigint[]) as seen (trip_id, version)
+    join trips t using (trip_id)
     cross join lateral (
         select version, trip from trip_events
         where trip_id = seen.trip_id and version > seen.version order by version limit $4) as e

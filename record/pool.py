@@ -32,8 +32,13 @@ def as_record_away() -> Iterator[None]:
         raise RecordAway(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
 
 
+def _as_json(value: object) -> str:
+    """The value as JSON without NUL: PostgreSQL keeps such a document, and then fails to look into it."""
+    return json.dumps(value).replace(r"\u0000", r"\ufffd")
+
+
 async def _read_json_as_objects(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    await connection.set_type_codec("json", encoder=_as_json, decoder=json.loads, schema="pg_catalog")
 
 
 def open_pool(url: str, size: int = 10) -> Pool:

@@ -13,6 +13,15 @@ def _whole(value: object) -> object:
 
 
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
+_UNWRITABLE = re.compile(f"[{_CONTROL}\ud800-\udfff]+")
+"""Control characters, and halves of a surrogate pair, which UTF-8 cannot write."""
+
+MAX_SHOWN = 300
+
+
+def shown(text: str) -> str:
+    """What another system wrote, as it may be kept and shown: without control characters, and cut."""
+    return _UNWRITABLE.sub(" ", text[: 2 * MAX_SHOWN]).strip()[:MAX_SHOWN]
 
 
 def _no_control_characters(text: str) -> str:
@@ -35,6 +44,12 @@ Identifier = Annotated[
     StringConstraints(strict=True, min_length=1, max_length=200),
     AfterValidator(_no_control_characters),
     # For the OpenAPI document alone. The validator gives a clearer message.
+    Field(json_schema_extra={"pattern": f"^[^{_CONTROL}]*$"}),
+]
+Note = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=2000),
+    AfterValidator(_no_control_characters),
     Field(json_schema_extra={"pattern": f"^[^{_CONTROL}]*$"}),
 ]
 Day = Annotated[date, BeforeValidator(_iso_date)]
