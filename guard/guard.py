@@ -1,6 +1,7 @@
 """The guard's door: may this call go out now, and if not, when?
 
-It asks a partner's circuit breaker, its retry budget and its pace, and knows the backoff between attempts.
+It asks a partner's circuit breaker, its retry budget, its pace and its bulkhead. It knows the backoff between
+attempts.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from enum import StrEnum
 
 from guard.backoff import MIN_DELAY_S, BackoffPolicy, keyed_delay
 from guard.budget import BudgetPolicy, RetryBudget
+from guard.bulkhead import CALLS_AT_ONCE, Bulkhead
 from guard.pacing import Pace
 from guard.permit import BreakerOpen, Permit
 from guard.policy import Outcome
@@ -28,6 +30,7 @@ class Reason(StrEnum):
     BREAKER_OPEN = "the partner's breaker is open"
     BUDGET_SPENT = "the partner's retry budget is spent"
     NOT_ITS_TURN = "others have waited for the partner before"
+    NO_PLACE = "as many calls to the partner are out as may be"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """The call may go out once."""
+    """The call may go out once. Its place in the bulkhead is taken until `record`."""
 
     breakers: Breakers
     permit: Permit
+    bulkhead: Bulkhead
 
     async def record(self, outcome: Outcome, took_s: float, error: str | None = None) -> None:
         """Tell the breaker what came of the call, even if the caller is cancelled meanwhile."""
+        self.bulkhead.give_back()
         await asyncio.shield(self.breakers.record(self.permit, outcome, took_s, error))
 
 
@@ -80,15 +85,32 @@ class Guard:
     """The guard of one process, for the partners that have a backoff policy. KeyError for any other."""
 
     def __init__(
-        self, breakers: Breakers, backoffs: Mapping[str, BackoffPolicy], budget: BudgetPolicy
+        self,
+        breakers: Breakers,
+        backoffs: Mapping[str, BackoffPolicy],
+        budget: BudgetPolicy,
+        calls_at_once: int = CALLS_AT_ONCE,
     ) -> None:
         self._breakers = breakers
         self._backoffs = backoffs
         self._budgets = {partner: RetryBudget(budget) for partner in backoffs}
         self._paces = {partner: Pace() for partner in backoffs}
+        self._bulkheads = {partner: Bulkhead(calls_at_once) for partner in backoffs}
 
     async def admit(self, call: Call, attempt: Attempt) -> Leave | Refusal:
         """Leave to send one attempt, or when to ask again. While the breaker is closed, this does no I/O."""
+        bulkhead = self._bulkheads[call.partner]
+        if not bulkhead.take(urgent=call.urgent):
+            return Refusal(call.partner, Reason.NO_PLACE, random.uniform(SHORTEST_WAIT_S, 1))
+        answer: Permit | Refusal | None = None
+        try:
+            answer = await self._ask(call, attempt)
+        finally:
+            if not isinstance(answer, Permit):
+                bulkhead.give_back()
+        return Leave(self._breakers, answer, bulkhead) if isinstance(answer, Permit) else answer
+
+    async def _ask(self, call: Call, attempt: Attempt) -> Permit | Refusal:
         if not attempt.past_breaker and (refusal := self._refusal(call, attempt)):
             return refusal
         try:
@@ -97,7 +119,7 @@ class Guard:
             return _until_it_closes(kept_out)
         if attempt.number == 1:
             self._budgets[call.partner].record_call(time.monotonic())
-        return Leave(self._breakers, permit)
+        return permit
 
     def backoff_s(self, call: Call, made: int, at_least_s: float | None = None) -> float:
         """Seconds from the failure of attempt `made` (1 is the first) to the next attempt."""
