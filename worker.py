@@ -26,11 +26,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.audit import Auditor
 from activities.breakers import BreakerChecks, HealthProbes
 from activities.fence import FenceMarks
-from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
 from activities.shared import Shared
 from activities.trips import TripRecord
+from config.clients import open_clients
 from config.settings import Settings, settings
 from config.temporal import client_options
 from guard.guard import Guard
@@ -49,6 +49,8 @@ WORKFLOW_TASKS = 24
 """How many trips a worker moves on at once. The others wait at Temporal, where they cost nothing.
 
 With more, partners became slow, calls went on as ordinary activities, and each trip cost more."""
+OTHER_ACTIVITIES = 50
+"""Room for ordinary activities beside the calls to partners, which the bulkheads bound."""
 
 CONNECT_ATTEMPTS = 120
 CONNECT_PAUSE_S = 0.5
@@ -90,7 +92,7 @@ async def run(config: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as resources:
         pool = await resources.enter_async_context(open_pool(config.database_url))
-        session = await resources.enter_async_context(open_session())
+        clients = await resources.enter_async_context(open_clients(config.upstreams()))
         breakers = await resources.enter_async_context(
             Breakers(config.database_url, config.breaker_policy(), list(Partner))
         )
@@ -100,16 +102,17 @@ async def run(config: Settings) -> None:
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
         backoffs = {partner.value: config.backoff(partner) for partner in Partner}
-        shared = Shared(Guard(breakers, backoffs, config.retry_budget()), pool, journal)
+        guard = Guard(breakers, backoffs, config.retry_budget(), config.calls_at_once)
+        shared = Shared(guard, pool, journal)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
             workflows=[BookTrip, ProbePartners, AuditStores],
             activities=[
-                *PartnerCalls(config, session, shared).activities(),
+                *PartnerCalls(config, clients, shared).activities(),
                 *BreakerChecks(shared).activities(),
                 *FenceMarks(pool).activities(),
-                *HealthProbes(config, session, pool).activities(),
+                *HealthProbes(config, clients, pool).activities(),
                 *TripRecord(pool).activities(),
                 *Auditor(config).activities(),
             ],
@@ -118,6 +121,7 @@ async def run(config: Settings) -> None:
             # Run workflows on the worker's own loop: handing a step to a thread costs more than most steps.
             debug_mode=True,
             max_concurrent_workflow_tasks=WORKFLOW_TASKS,
+            max_concurrent_activities=len(Partner) * config.calls_at_once + OTHER_ACTIVITIES,
             graceful_shutdown_timeout=timedelta(seconds=DRAIN_S),
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         )

@@ -1,9 +1,8 @@
 """What a trip asks of the breakers before its first call, and what the health probe tells them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
 from temporalio import activity
 
 from activities.attempt import current_attempt, gives_up, puts_off, unavailable
@@ -13,6 +12,7 @@ from guard.guard import Reason
 from guard.store import Store
 from record import fence
 from record.pool import Pool
+from serving.client import HttpClient, ailment
 from trip.attempts import AttemptOutcome
 from trip.calls import BreakerCheck, BreakerFinding
 from trip.fence import Barring, Ending, Standing
@@ -77,9 +77,8 @@ def _ends_at(trip_id: str, partner: Partner) -> Barring:
 class HealthProbes:
     """The activity that asks partners how they are."""
 
-    def __init__(self, settings: Settings, session: aiohttp.ClientSession, pool: Pool) -> None:
-        self._settings = settings
-        self._session = session
+    def __init__(self, settings: Settings, clients: Mapping[Partner, HttpClient], pool: Pool) -> None:
+        self._clients = clients
         self._store = Store(pool, settings.breaker_policy())
 
     def activities(self) -> list[Callable[..., Any]]:
@@ -89,17 +88,6 @@ class HealthProbes:
     @activity.defn
     async def probe_partner(self, partner: Partner) -> str:
         """Ask the partner how it is, and tell its breaker. Returns `ok`, or what is wrong with it."""
-        error = await self._ailment(partner)
+        error = await ailment(self._clients[partner], HEALTH_TIMEOUT_S)
         await self._store.report_health(partner, healthy=error is None, error=error)
         return error or "ok"
-
-    async def _ailment(self, partner: Partner) -> str | None:
-        url = f"{self._settings.partner_url(partner)}/healthz"
-        timeout = aiohttp.ClientTimeout(total=HEALTH_TIMEOUT_S)
-        try:
-            async with self._session.get(url, timeout=timeout) as answer:
-                return None if answer.status == 200 else f"health check answered {answer.status}"
-        except TimeoutError:
-            return f"health check not answered within {HEALTH_TIMEOUT_S:g} s"
-        except aiohttp.ClientError as error:
-            return f"health check: {error or type(error).__name__}"

@@ -3,25 +3,40 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
-import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
-from config.settings import Settings
 from guard.backoff import parse_retry_after
+from serving.client import HttpClient, NoReply, Reply
+from serving.fields import shown
+from trip.answers import Unusable, usable
 from trip.calls import PartnerCall
-from trip.partner import FINAL_CODES, PARTNER_UNAVAILABLE, Partner, Reservation, Verb
+from trip.partner import (
+    FINAL_CODES,
+    PARTNER_ANSWER_INVALID,
+    PARTNER_REFUSED,
+    PARTNER_UNAVAILABLE,
+    Partner,
+    Reservation,
+    Verb,
+)
 
 _REQUESTS = {
     Verb.RESERVE: ("PUT", "/reservations/{key}"),
     Verb.CONFIRM: ("POST", "/reservations/{key}/confirm"),
     Verb.RELEASE: ("DELETE", "/reservations/{key}"),
 }
-_MAX_ANSWER = 64 * 1024
-_MAY_PASS = frozenset({408, 425, 429})
-"""These 4xx say nothing about the request itself."""
+_SAY_NOTHING = frozenset({401, 403, 407, 408, 425, 429})
+"""These 4xx say nothing about the reservation, whatever code stands in them."""
+
+_REFUSE = {
+    Verb.RESERVE: frozenset({400, 404, 409, 410, 422}),
+    Verb.CONFIRM: frozenset({404}),
+    Verb.RELEASE: frozenset[int](),
+}
+"""These refuse for good, whatever code stands in them."""
 
 
 @dataclass(frozen=True)
@@ -43,82 +58,50 @@ class Unanswered:
     message: str
     retry_after_s: float | None = None
     timed_out: bool = False
+    code: str = PARTNER_UNAVAILABLE
 
 
 Answer: TypeAlias = Reservation | Refused | Unanswered
 
 
-class _Problem(BaseModel):
-    code: str = ""
-    detail: str = ""
-
-
-def open_session(connections: int = 100) -> aiohttp.ClientSession:
-    """A client session with at most `connections` connections at once. Enter it in the running loop."""
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections))
-    # If a connection is cut, aiohttp would repeat a PUT or DELETE by itself: an attempt that nobody counts.
-    session._retry_connection = False
-    return session
-
-
 @dataclass(frozen=True)
 class PartnerHttp:
-    """Requests to the partners that the settings name."""
+    """Requests to the partners."""
 
-    session: aiohttp.ClientSession
-    settings: Settings
+    clients: Mapping[Partner, HttpClient]
 
     async def send(self, verb: Verb, partner: Partner, call: PartnerCall, limit_s: float) -> Answer:
         """Make one request of at most `limit_s` seconds."""
         method, path = _REQUESTS[verb]
-        url = self.settings.partner_url(partner) + path.format(key=quote(call.key, safe=""))
-        token = self.settings.partner_token(partner)
+        path = path.format(key=quote(call.key, safe=""))
         try:
-            async with self.session.request(
-                method,
-                url,
-                json=call.body,
-                headers={"Authorization": f"Bearer {token}"} if token else None,
-                timeout=aiohttp.ClientTimeout(total=limit_s),
-                allow_redirects=False,
-            ) as response:
-                body = await _body(response)
-                if len(body) > _MAX_ANSWER:
-                    return Unanswered(f"an answer of over {_MAX_ANSWER} bytes")
-                return _read(verb, response.status, response.headers, body)
-        except TimeoutError:
-            return Unanswered(f"no answer within {limit_s:g} s", timed_out=True)
-        except aiohttp.ClientError as error:
-            return Unanswered(str(error) or type(error).__name__)
+            reply = await self.clients[partner].ask(method, path, json=call.body, limit_s=limit_s)
+        except NoReply as error:
+            return Unanswered(str(error), timed_out=error.timed_out)
+        if 200 <= reply.status < 300:
+            try:
+                return usable(verb, call.key, call.terms, reply.status, reply.body)
+            except Unusable as error:
+                return Unanswered(shown(f"unusable answer: {error}"), code=PARTNER_ANSWER_INVALID)
+        return _refusal(verb, reply)
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The body; if it is longer than _MAX_ANSWER, only its beginning, which is longer too."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(_MAX_ANSWER):
-        body += chunk
-        if len(body) > _MAX_ANSWER:
-            break
-    return bytes(body)
+def _refusal(verb: Verb, reply: Reply) -> Refused | Unanswered:
+    code, detail = _problem(reply.body)
+    answered = f"answered {reply.status}: {detail}" if detail else f"answered {reply.status}"
+    if code in FINAL_CODES[verb] and 400 <= reply.status < 500 and reply.status not in _SAY_NOTHING:
+        return Refused(code, detail or answered, no_effect=True)
+    if reply.status in _REFUSE[verb]:
+        return Refused(PARTNER_REFUSED, answered, no_effect=verb is Verb.CONFIRM)
+    return Unanswered(answered, parse_retry_after(reply.headers.get("Retry-After"), datetime.now(UTC)))
 
 
-def _read(verb: Verb, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    if status in (200, 201):
-        try:
-            return Reservation.model_validate_json(body)
-        except ValidationError as error:
-            return Unanswered(f"unreadable answer: {error.error_count()} errors in it")
-    problem = _problem(body)
-    answered = f"answered {status}: {problem.detail}" if problem.detail else f"answered {status}"
-    if problem.code in FINAL_CODES[verb] and 400 <= status < 500:
-        return Refused(problem.code, problem.detail or answered, no_effect=True)
-    if verb is Verb.RESERVE and 400 <= status < 500 and status not in _MAY_PASS:
-        return Refused(PARTNER_UNAVAILABLE, answered, no_effect=False)
-    return Unanswered(answered, parse_retry_after(headers.get("Retry-After"), datetime.now(UTC)))
-
-
-def _problem(body: bytes) -> _Problem:
+def _problem(body: bytes) -> tuple[str, str]:
+    """Code and detail of a problem (RFC 9457), each empty if there is none."""
     try:
-        return _Problem.model_validate_json(body)
-    except ValidationError:
-        return _Problem()
+        found: Any = from_json(body)
+    except ValueError:
+        found = None
+    problem = found if isinstance(found, dict) else {}
+    code, detail = problem.get("code"), problem.get("detail")
+    return code if isinstance(code, str) else "", shown(detail) if isinstance(detail, str) else ""

@@ -3,11 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 from temporalio import activity
 
 from activities.attempt import (
@@ -27,6 +26,7 @@ from guard.guard import SHORTEST_WAIT_S, Call, Leave, Reason, Refusal
 from guard.policy import Outcome
 from record import fence
 from record.pool import RecordAway
+from serving.client import HttpClient
 from trip.attempts import AttemptOutcome
 from trip.calls import CaptureDecision, PartnerCall
 from trip.partner import (
@@ -52,16 +52,16 @@ _MAY_GIVE_UP = frozenset({Patience.NONE, Patience.WAIT, Patience.LIMITED})
 
 
 class PartnerCalls:
-    """The call activities of all partners. They share connections and the guard."""
+    """The call activities of all partners. They share the guard."""
 
     def __init__(
         self,
         settings: Settings,
-        session: aiohttp.ClientSession,
+        clients: Mapping[Partner, HttpClient],
         shared: Shared,
     ) -> None:
         self._settings = settings
-        self._http = PartnerHttp(session, settings)
+        self._http = PartnerHttp(clients)
         self._guard = shared.guard
         self._pool = shared.pool
         self._journal = shared.journal
@@ -84,7 +84,7 @@ class PartnerCalls:
         made = attempt.number - 1
         self._check_is_for_local(partner, made)
         # A worker that was lost with the call's last attempt leaves one attempt more than there may be.
-        self._check_attempts(call, made, "no answer")
+        self._check_attempts(call, unavailable("no answer", made))
         if call.decision is not None:
             await self._decide(call.decision)
         guarded = Call(partner, f"{call.key}/{partner}/{verb}", urgent=verb is not Verb.RESERVE)
@@ -95,10 +95,13 @@ class PartnerCalls:
             case Refused(code, message, no_effect):
                 error = CallError(code=code, message=message, attempts=attempt.number, final=no_effect)
                 raise gives_up(error, AttemptOutcome.REFUSED)
-            case Unanswered(message, retry_after_s):
-                self._check_attempts(call, attempt.number, message)
-                retry_in_s = self._guard.backoff_s(guarded, attempt.number, retry_after_s)
-                raise tries_again(unavailable(message, attempt.number, retry_in_s))
+            case Unanswered() as unanswered:
+                error = CallError(
+                    code=unanswered.code, message=unanswered.message, attempts=attempt.number, final=False
+                )
+                self._check_attempts(call, error)
+                retry_in_s = self._guard.backoff_s(guarded, attempt.number, unanswered.retry_after_s)
+                raise tries_again(error.model_copy(update={"retry_in_s": retry_in_s}))
             case Reservation() as reservation:
                 return PartnerAnswer(reservation=reservation, attempts=attempt.number)
 
@@ -120,9 +123,9 @@ class PartnerCalls:
         undone = CallError(code=UNDONE, message="another run undoes the trip", attempts=0, final=True)
         raise gives_up(undone, AttemptOutcome.KEPT_OUT)
 
-    def _check_attempts(self, call: PartnerCall, made: int, message: str) -> None:
-        if call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts:
-            raise gives_up(unavailable(message, made), AttemptOutcome.UNANSWERED)
+    def _check_attempts(self, call: PartnerCall, error: CallError) -> None:
+        if call.patience in _MAY_GIVE_UP and error.attempts >= self._settings.retry_attempts:
+            raise gives_up(error, AttemptOutcome.UNANSWERED)
 
     def _not_admitted(self, call: PartnerCall, refusal: Refusal, made: int) -> AttemptFailed:
         """The failure of an attempt without leave. It ends the call if the call's patience is over."""

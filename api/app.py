@@ -19,6 +19,7 @@ from api.temporal import Temporal, lazy_client
 from api.tokens.keys import KeysAway
 from api.tokens.rates import Rates
 from api.tokens.verify import verifier
+from config.clients import open_clients
 from config.settings import Settings
 from record.pool import RecordAway, open_pool
 from serving.garbage import collect_less_often
@@ -46,6 +47,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
     async with AsyncExitStack() as resources:
         pool = await resources.enter_async_context(open_pool(settings.database_url, size=20))
         http = await resources.enter_async_context(aiohttp.ClientSession())
+        partners = await resources.enter_async_context(open_clients(settings.upstreams()))
         client = await lazy_client()
         coordinator = Temporal(client)
         changes = Changes(settings.database_url)
@@ -61,7 +63,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
             rates=Rates(settings.requests_per_minute),
             temporal_ui=f"{settings.temporal_ui_url}/namespaces/{client.namespace}",
             pool=pool,
-            http=http,
+            partners=partners,
             changes=changes,
             coordinator=coordinator,
             starter=starter,

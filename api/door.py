@@ -1,10 +1,10 @@
 """What the front door holds while it is open: connections, and bounds on what it does at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated
 
-import aiohttp
 from fastapi import Depends, Request
 
 from api.changes import Changes
@@ -15,6 +15,8 @@ from api.tokens.rates import Rates
 from api.tokens.verify import Verify
 from config.settings import Settings
 from record.pool import Pool
+from serving.client import HttpClient
+from trip.partner import Partner
 
 
 class Places:
@@ -46,7 +48,7 @@ class Door:
     rates: Rates
     temporal_ui: str
     pool: Pool
-    http: aiohttp.ClientSession
+    partners: Mapping[Partner, HttpClient]
     changes: Changes
     coordinator: Coordinator
     starter: Starter

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Literal
 
-import aiohttp
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from api.door import Door, OpenDoor
+from serving.client import ailment
 from trip.partner import Partner
 
 router = APIRouter(tags=["health"])
@@ -66,8 +66,5 @@ async def _postgres(door: Door) -> None:
 
 
 async def _partner(door: Door, partner: Partner) -> None:
-    url = f"{door.settings.partner_url(partner)}/healthz"
-    timeout = aiohttp.ClientTimeout(total=CHECK_TIMEOUT_S)
-    async with door.http.get(url, timeout=timeout) as answer:
-        if answer.status != 200:
-            raise RuntimeError(f"answered {answer.status}")
+    if error := await ailment(door.partners[partner], CHECK_TIMEOUT_S):
+        raise RuntimeError(error)

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Annotated
 
-import aiohttp
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
@@ -11,12 +10,13 @@ from pydantic import BaseModel, ValidationError
 from api.authentication import ANY_CALL, authenticated
 from api.door import Door, OpenDoor
 from api.tokens.caller import Scope
+from serving.client import NoReply
 from serving.faults import Faults
 from serving.paging import Page
 from serving.problems import documented, problem, unavailable
 from trip.partner import Partner
 
-LAB_TIMEOUT = aiohttp.ClientTimeout(total=3)
+LAB_TIMEOUT_S = 3
 
 
 class LabOff(Exception):
@@ -89,17 +89,14 @@ async def _look(door: Door, partner: Partner) -> Faults | None:
 
 async def _ask(door: Door, partner: Partner, method: str, body: object = None) -> Faults:
     """Call the partner's lab. Returns the faults then in force. Raises LabAway."""
-    token = door.settings.partner_token(partner)
     try:
-        async with door.http.request(
-            method,
-            f"{door.settings.partner_url(partner)}/lab/faults",
-            json=body,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            timeout=LAB_TIMEOUT,
-            allow_redirects=False,
-        ) as answer:
-            answer.raise_for_status()
-            return Faults.model_validate_json(await answer.read())
-    except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
-        raise LabAway(f"the {partner} partner's lab does not answer as it should; try again") from error
+        reply = await door.partners[partner].ask(method, "/lab/faults", json=body, limit_s=LAB_TIMEOUT_S)
+        if reply.status == 200:
+            return Faults.model_validate_json(reply.body)
+    except (NoReply, ValidationError) as error:
+        raise _away(partner) from error
+    raise _away(partner)
+
+
+def _away(partner: Partner) -> LabAway:
+    return LabAway(f"the {partner} partner's lab does not answer as it should; try again")

@@ -3,45 +3,40 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from config.settings import Settings, settings
+from serving.client import Upstream
 from trip.partner import Partner
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """`temporal` is an address, or None for that of the TEMPORAL_* environment; tokens go to partners."""
+    """`temporal` is an address, or None for that of the TEMPORAL_* environment."""
 
     database_url: str
-    partners: Mapping[Partner, str]
+    partners: Mapping[Partner, Upstream]
     temporal: str | None = None
-    tokens: Mapping[Partner, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_system(cls, described: Mapping[str, Any]) -> "Endpoints":
         """Those of an embedded system, in the words of its `stack.json`. Raises KeyError."""
+        urls = described["partners"]
         return cls(
             database_url=described["database_url"],
-            partners={partner: described["partners"][partner.value] for partner in Partner},
+            partners={
+                partner: replace(upstream, url=urls[partner.value])
+                for partner, upstream in settings().upstreams().items()
+            },
             temporal=described["temporal"],
-            tokens=_tokens(settings()),
         )
 
     @classmethod
     def of_settings(cls, config: Settings) -> "Endpoints":
         """Those of the environment."""
-        return cls(
-            database_url=config.database_url,
-            partners={partner: config.partner_url(partner) for partner in Partner},
-            tokens=_tokens(config),
-        )
-
-
-def _tokens(config: Settings) -> dict[Partner, str]:
-    return {partner: token for partner in Partner if (token := config.partner_token(partner))}
+        return cls(database_url=config.database_url, partners=config.upstreams())
 
 
 def find_endpoints() -> Endpoints:
@@ -66,5 +61,4 @@ def find_endpoints() -> Endpoints:
             for partner in Partner
         },
         temporal=os.environ.get("TEMPORAL_ADDRESS") or system.temporal,
-        tokens=named.tokens,
     )

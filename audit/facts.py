@@ -6,10 +6,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 
-from pydantic import ConfigDict
+from pydantic import AwareDatetime, ConfigDict, StrictInt
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partners.catalogue import STAYS
+from serving.fields import Identifier
 from trip.partner import Partner, ReservationStatus
 from trip.trip import FINAL_STATUSES, StepStatus, TripStatus
 
@@ -26,24 +27,24 @@ _READ = ConfigDict(extra="ignore")
 class SeenReservation:
     """A reservation as its partner lists it; `amount_minor` is in minor units, negative for points."""
 
-    key: str
+    key: Identifier
     status: ReservationStatus
-    reference: str | None = None
-    amount_minor: int | None = None
-    currency: str | None = None
-    expires_at: datetime | None = None
+    reference: Identifier | None = None
+    amount_minor: StrictInt | None = None
+    currency: Identifier | None = None
+    expires_at: AwareDatetime | None = None
 
 
 @checked_dataclass(frozen=True, slots=True, config=_READ)
 class StockRow:
     """One row of `GET /inventory`."""
 
-    id: str
+    id: Identifier
     date: date
-    total: int
-    free: int
-    held: int
-    confirmed: int
+    total: StrictInt
+    free: StrictInt
+    held: StrictInt
+    confirmed: StrictInt
 
     @property
     def name(self) -> str:
@@ -55,19 +56,19 @@ class StockRow:
 class Member:
     """One row of `GET /members`; points."""
 
-    member_id: str
-    balance: int
-    held: int
-    opening: int
+    member_id: Identifier
+    balance: StrictInt
+    held: StrictInt
+    opening: StrictInt
 
 
 @checked_dataclass(frozen=True, slots=True, config=_READ)
 class Account:
     """One row of `GET /ledger`; minor units of `currency`."""
 
-    account: str
-    currency: str
-    balance_minor: int
+    account: Identifier
+    currency: Identifier
+    balance_minor: StrictInt
 
 
 def row_name(article: str, day: date) -> str:
@@ -100,6 +101,7 @@ class TripFact:
     claims: Mapping[Partner, Claims]
     steps: Mapping[Partner, StepFact]
     total_minor: int | None
+    currency: str
 
     @property
     def is_final(self) -> bool:
@@ -109,13 +111,17 @@ class TripFact:
 
 @dataclass(frozen=True, slots=True)
 class PartnerFacts:
-    """A partner's reservations by key, read before its counters and again after them."""
+    """A partner's reservations by key, read before its counters and again after them.
+
+    `unsound` says what is wrong with the rows that could not be read, by their names.
+    """
 
     before: Mapping[str, SeenReservation]
     after: Mapping[str, SeenReservation]
     stock: Mapping[str, StockRow] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
     accounts: tuple[Account, ...] = ()
+    unsound: Mapping[str, str] = field(default_factory=dict)
 
     def moved(self, key: str) -> bool:
         """Whether the reservation was another one in the second read."""

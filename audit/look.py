@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
 from temporalio.client import Client
 
 from audit import temporal
@@ -14,12 +13,12 @@ from audit.errors import AuditError
 from audit.facts import Facts, PartnerFacts, TripFact, WorkflowState
 from audit.partners import PartnerReader
 from audit.record import ReadTrips, collect
+from config.clients import open_clients
 from record import audit as record
 from record.pool import Pool, RecordAway, open_pool
 from trip.partner import Partner
 
 POOL_SIZE = 2
-CONNECTIONS = 10
 
 Versions = dict[str, tuple[str, int]]
 
@@ -37,14 +36,9 @@ class Sources:
 async def opened(endpoints: Endpoints) -> AsyncIterator[Sources]:
     """Connections to everything, few of each; given back on leaving. Raises AuditError."""
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS, limit_per_host=1))
-        )
+        clients = await stack.enter_async_context(open_clients(endpoints.partners))
         pool = await stack.enter_async_context(open_pool(endpoints.database_url, POOL_SIZE))
-        readers = {
-            partner: PartnerReader(partner, url, endpoints.tokens.get(partner), session)
-            for partner, url in endpoints.partners.items()
-        }
+        readers = {partner: PartnerReader(partner, client) for partner, client in clients.items()}
         yield Sources(pool, await temporal.connect(endpoints.temporal), readers)
 
 

@@ -1,74 +1,63 @@
 """A partner's reservations and counters, read over HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import aiohttp
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic_core import from_json
 
 from audit.errors import AuditError
 from audit.facts import STOCK_PARTNERS, Account, Member, PartnerFacts, SeenReservation, StockRow
+from serving.client import HttpClient, NoReply
+from serving.fields import shown
 from trip.partner import PAYMENT, POINTS, Partner
 
 PAGE = 500
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=15)
+MAX_PAGE = 4 * 1024 * 1024
+MAX_ROWS = 1_000_000
+"""A list that is longer does not end within the audit's time."""
+LIMIT_S = 15.0
 ATTEMPTS = 4
 PAUSE_S = 0.5
 
 T = TypeVar("T")
 
-
-class _Reservations(TypedDict):
-    items: list[SeenReservation]
-    next_cursor: str | None
-
-
-class _Stock(TypedDict):
-    items: list[StockRow]
-    next_cursor: str | None
-
-
-class _Members(TypedDict):
-    items: list[Member]
-    next_cursor: str | None
-
-
-class _Ledger(TypedDict):
-    accounts: list[Account]
-
-
-_RESERVATIONS: TypeAdapter[Any] = TypeAdapter(_Reservations)
-_STOCK: TypeAdapter[Any] = TypeAdapter(_Stock)
-_MEMBERS: TypeAdapter[Any] = TypeAdapter(_Members)
-_LEDGER: TypeAdapter[Any] = TypeAdapter(_Ledger)
+_RESERVATIONS = TypeAdapter(list[SeenReservation])
+_STOCK = TypeAdapter(list[StockRow])
+_MEMBERS = TypeAdapter(list[Member])
+_ACCOUNTS = TypeAdapter(list[Account])
 
 
 @dataclass(frozen=True)
 class PartnerReader:
-    """Reads one partner, a call at a time."""
+    """Reads one partner, a call at a time. `unsound` says which rows cannot be read, and why."""
 
     partner: Partner
-    url: str
-    token: str | None
-    session: aiohttp.ClientSession
+    client: HttpClient
+    unsound: dict[str, str] = field(default_factory=dict)
 
     async def read(self) -> PartnerFacts:
         """Reservations, then the counters, then the reservations again. Raises AuditError."""
+        self.unsound.clear()
         before = await self._reservations({})
         counters = await _COUNTERS[self.partner](self)
-        return PartnerFacts(before=before, after=await self._reservations(before), **counters)
+        after = await self._reservations(before)
+        return PartnerFacts(before=before, after=after, unsound=dict(self.unsound), **counters)
 
     async def _reservations(self, known: dict[str, SeenReservation]) -> dict[str, SeenReservation]:
         """All reservations by key. One that equals the `known` one is that very object, to spare memory.
 
         They are not asked for by status: one that moves on between two such lists would be in neither.
         """
-        found = await self._every("/reservations", _RESERVATIONS)
-        reservations = (known.get(r.key, r) if known.get(r.key) == r else r for r in found)
-        return {reservation.key: reservation for reservation in reservations}
+        reservations: dict[str, SeenReservation] = {}
+        for found in await self._every("/reservations", _RESERVATIONS):
+            if reservations.setdefault(found.key, found) != found:
+                self.unsound[shown(found.key)] = "its key is listed twice, with different contents"
+            elif known.get(found.key) == found:
+                reservations[found.key] = known[found.key]
+        return reservations
 
     async def stock(self) -> dict[str, Any]:
         """The counters of a stay's stock."""
@@ -80,53 +69,78 @@ class PartnerReader:
 
     async def ledger(self) -> dict[str, Any]:
         """The accounts of payment."""
-        return {"accounts": tuple((await self._get("/ledger", {}, _LEDGER))["accounts"])}
+        page = await self._get("/ledger", {})
+        return {"accounts": tuple(self._read("/ledger", page, "accounts", _ACCOUNTS))}
 
-    async def _every(self, path: str, shape: TypeAdapter[Any]) -> list[Any]:
-        items: list[Any] = []
+    async def _every(self, path: str, rows: TypeAdapter[list[T]]) -> list[T]:
+        found: list[T] = []
         cursor: str | None = ""
         while cursor is not None:
-            query = {"limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
-            page = await self._get(path, query, shape)
-            items += page["items"]
-            if page["next_cursor"] is not None and not page["items"]:
-                raise AuditError(f"{self.partner} at {self.url}{path}: an empty page names a next one")
-            cursor = page["next_cursor"]
-        return items
+            page = await self._get(path, {"limit": str(PAGE)} | ({"cursor": cursor} if cursor else {}))
+            items = self._read(path, page, "items", rows)
+            found += items
+            before, cursor = cursor, page.get("next_cursor")
+            if cursor is not None and (not isinstance(cursor, str) or cursor == before or not page["items"]):
+                raise self._unreadable(path, f"no list goes on at {shown(str(cursor))}")
+            if len(found) > MAX_ROWS:
+                raise self._unreadable(path, f"a list of over {MAX_ROWS} rows")
+        return found
 
-    async def _get(self, path: str, query: dict[str, str], shape: TypeAdapter[T]) -> T:
+    async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
         """One answer; what may pass, such as a partner that is just being started again, is tried again."""
         trouble = ""
         for attempt in range(ATTEMPTS):
             if attempt:
                 await asyncio.sleep(PAUSE_S * attempt)
             try:
-                status, body = await self._call(path, query)
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                trouble = str(error) or type(error).__name__
+                reply = await self.client.ask("GET", path, query=query, limit_s=LIMIT_S, max_body=MAX_PAGE)
+            except NoReply as error:
+                trouble = str(error)
                 continue
-            if status == 200:
-                return self._parsed(path, body, shape)
-            trouble = f"answered {status}"
-            if status < 500 and status != 429:
+            if reply.status == 200:
+                return self._document(path, reply.body)
+            trouble = f"answered {reply.status}"
+            if reply.status < 500 and reply.status != 429:
                 break
-        raise AuditError(f"{self.partner} at {self.url}{path} cannot be read: {trouble}")
+        raise self._unreadable(path, trouble)
 
-    async def _call(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else None
-        request = self.session.get(self.url + path, params=query, headers=headers, timeout=CALL_TIMEOUT)
-        async with request as answer:
-            return answer.status, await answer.read()
-
-    def _parsed(self, path: str, body: bytes, shape: TypeAdapter[T]) -> T:
+    def _document(self, path: str, body: bytes) -> dict[str, Any]:
         try:
-            return shape.validate_json(body)
-        except ValidationError as error:
-            found = error.errors()[0]
-            where = ".".join(map(str, found["loc"]))
-            raise AuditError(
-                f"{self.partner} at {self.url}{path}: unreadable: {where}: {found['msg']}"
-            ) from error
+            document = from_json(body)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise self._unreadable(path, f"no JSON object of at most {MAX_PAGE} bytes")
+        return document
+
+    def _read(self, path: str, page: dict[str, Any], name: str, rows: TypeAdapter[list[T]]) -> list[T]:
+        """The rows of a page. One that cannot be read is noted and left out."""
+        items = page.get(name)
+        if not isinstance(items, list):
+            raise self._unreadable(path, f"no list of {name}")
+        try:
+            return rows.validate_python(items)
+        except ValidationError:
+            return list(self._readable(path, items, rows))
+
+    def _readable(self, path: str, items: list[Any], rows: TypeAdapter[list[T]]) -> Iterator[T]:
+        for item in items:
+            try:
+                yield from rows.validate_python([item])
+            except ValidationError as error:
+                found = error.errors(include_url=False, include_input=False)[0]
+                place = ".".join(str(part) for part in found["loc"][1:])
+                self.unsound[shown(_name(item) or path)] = shown(f"{place}: {found['msg']}")
+
+    def _unreadable(self, path: str, trouble: str) -> AuditError:
+        return AuditError(f"{self.partner} at {self.client.url}{path} cannot be read: {trouble}")
+
+
+def _name(item: Any) -> str | None:
+    """How a row that cannot be read is called."""
+    row = item if isinstance(item, dict) else {}
+    named = (row.get(name) for name in ("key", "id", "member_id", "account"))
+    return next((name for name in named if isinstance(name, str) and name), None)
 
 
 _COUNTERS: dict[Partner, Callable[[PartnerReader], Awaitable[dict[str, Any]]]] = {

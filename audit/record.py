@@ -56,6 +56,7 @@ def trip_fact(row: asyncpg.Record) -> TripFact:
         claims=claims(order),
         steps={s.name: StepFact(s.status, s.reference, s.amount_minor) for s in trip.steps},
         total_minor=trip.total.amount_minor,
+        currency=trip.total.currency,
     )
 
 

@@ -66,14 +66,22 @@ def _parts_agree(facts: Facts, tally: Tally) -> None:
         if trip.status is TripStatus.CONFIRMED:
             tally.judged += 1
             for partner, step in trip.steps.items():
-                found = facts.reservation(partner, trip.trip_id)
-                if found and (found.reference, found.amount_minor) != (step.reference, step.amount_minor):
-                    problem = (
-                        f"the record has {step.reference} at {step.amount_minor}, "
-                        f"{partner} has {found.reference} at {found.amount_minor}"
-                    )
+                if problem := _difference(trip, partner, step, facts.reservation(partner, trip.trip_id)):
                     remedy = f"{_LOOK_FIRST} set the step's reference and amount to those booked"
                     tally.wrong(trip.trip_id, problem, remedy, partner)
+
+
+def _difference(
+    trip: TripFact, partner: Partner, step: StepFact, found: SeenReservation | None
+) -> str | None:
+    """How the reservation, if it is held or confirmed, differs from its step."""
+    if found is None or found.status not in ACTIVE or _owes_nothing(partner, step):
+        return None
+    recorded = (step.reference, step.amount_minor, trip.currency)
+    booked = (found.reference, found.amount_minor, found.currency)
+    if recorded == booked:
+        return None
+    return "the record has {} at {} {}, {} has {} at {} {}".format(*recorded, partner, *booked)
 
 
 def _totals(facts: Facts, tally: Tally) -> None:
@@ -122,14 +130,14 @@ def _contradiction(
             return f"nothing was to be paid, but {partner} has {found.status} {found.amount_minor}"
         return None
     if not trip.is_final:
-        return _behind(partner, step, found)
+        return _behind(trip, partner, step, found)
     sound = (
         step.status is StepStatus.CONFIRMED if trip.status is TripStatus.CONFIRMED else step.status in _UNDONE
     )
     return None if sound else f"the trip is {trip.status}, but its step says {step.status}"
 
 
-def _behind(partner: Partner, step: StepFact, found: SeenReservation | None) -> str | None:
+def _behind(trip: TripFact, partner: Partner, step: StepFact, found: SeenReservation | None) -> str | None:
     possible = _BEHIND.get(step.status)
     if possible is None:
         return None
@@ -137,9 +145,7 @@ def _behind(partner: Partner, step: StepFact, found: SeenReservation | None) -> 
         return f"the step says {step.status}, but {partner} does not know the key"
     if found.status not in possible:
         return f"the step says {step.status}, but {partner} says {found.status}"
-    if found.reference != step.reference:
-        return f"the step says {step.reference}, but {partner} says {found.reference}"
-    return None
+    return _difference(trip, partner, step, found)
 
 
 def _orphans(facts: Facts, tally: Tally) -> None:
@@ -167,10 +173,18 @@ def _orphaned(facts: Facts, partner: Partner, key: str) -> str | None:
     return None
 
 
+def _rows(facts: Facts, tally: Tally) -> None:
+    for partner, partner_facts in facts.partners.items():
+        tally.judged += len(partner_facts.unsound)
+        for name, problem in partner_facts.unsound.items():
+            tally.wrong(name, problem, f"mend what {partner} lists of it, or ask its operators to", partner)
+
+
 TRIP_CHECKS = (
     Check("record_unsound", "each trip's record is readable and of one status", _records),
+    Check("partner_unsound", "each row that a partner lists can be read, and is listed once", _rows),
     Check("part_missing", "each confirmed trip has every part confirmed at its partner", _parts),
-    Check("part_differs", "each confirmed part has the partner's reference and amount", _parts_agree),
+    Check("part_differs", "each confirmed part has the partner's reference and price", _parts_agree),
     Check("total_wrong", "each confirmed trip's parts sum to what was paid", _totals),
     Check("left_behind", "no failed or cancelled trip has a hold or charge left", _nothing_left),
     Check("step_contradicted", "no step in the record is contradicted by its partner", _steps),

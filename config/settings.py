@@ -1,5 +1,6 @@
 """The project's own settings, each from an environment variable that begins with TRIPS_."""
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 
@@ -8,13 +9,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from guard.backoff import BackoffPolicy, Jitter
 from guard.budget import BudgetPolicy
+from guard.bulkhead import CALLS_AT_ONCE
 from guard.policy import BreakerPolicy
 from partners.catalogue import PARTNERS
+from serving.client import Upstream
 from trip.partner import Partner
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 Positive = Annotated[float, Field(gt=0, le=86_400)]
+
+_REACHED_BY = ("token", "proxy", "ca_file", "cert_file", "key_file")
+"""How a partner is reached, each by a setting of its own."""
 
 if TYPE_CHECKING:
     _OfPartners = BaseSettings
@@ -23,7 +29,7 @@ else:
         "_OfPartners",
         __base__=BaseSettings,
         **{f"{partner.name}_url": (str, f"http://127.0.0.1:{partner.port}") for partner in PARTNERS},
-        **{f"{partner.name}_token": (str | None, None) for partner in PARTNERS},
+        **{f"{partner.name}_{how}": (str | None, None) for partner in PARTNERS for how in _REACHED_BY},
         **{f"{partner.name}_retry_jitter": (Jitter | None, None) for partner in PARTNERS},
     )
 
@@ -39,10 +45,11 @@ class Oidc(NamedTuple):
 class Settings(_OfPartners):
     """The settings of front door and worker. A name that ends in `_s` is in seconds.
 
-    Each partner of the catalogue has a `NAME_url`, a `NAME_token` and a `NAME_retry_jitter`.
+    Each partner of the catalogue has a `NAME_url`, a `NAME_retry_jitter`, and what Upstream knows: a
+    `NAME_token`, a `NAME_proxy`, and the files `NAME_ca_file`, `NAME_cert_file` and `NAME_key_file`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore", hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     api_port: Port = 8000
@@ -59,6 +66,7 @@ class Settings(_OfPartners):
     retry_jitter: Jitter = Jitter.FULL
     retry_budget_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
     retry_budget_min_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 10
+    calls_at_once: Annotated[int, Field(ge=1, le=10_000)] = CALLS_AT_ONCE
     local_attempt_s: Annotated[float, Field(ge=0, le=10)] = 1
     breaker_window_s: Positive = 30
     breaker_min_calls: Annotated[int, Field(ge=1, le=10_000)] = 5
@@ -81,6 +89,7 @@ class Settings(_OfPartners):
     def _policies_are_sound(self) -> Self:
         for partner in Partner:
             self.backoff(partner)
+            self._check_reached(partner)
         self.retry_budget()
         self.oidc()
         return self
@@ -126,10 +135,29 @@ class Settings(_OfPartners):
         url: str = getattr(self, f"{partner.value}_url")
         return url.rstrip("/")
 
-    def partner_token(self, partner: Partner) -> str | None:
-        """The bearer token for calls to `partner`, if there is one."""
-        token: str | None = getattr(self, f"{partner.value}_token")
-        return token or None
+    def upstream(self, partner: Partner) -> Upstream:
+        """Where `partner` is served, and how it is reached."""
+        given = {how: getattr(self, f"{partner.value}_{how}") or None for how in _REACHED_BY}
+        return Upstream(self.partner_url(partner), **given)
+
+    def upstreams(self) -> dict[Partner, Upstream]:
+        """Those of all partners."""
+        return {partner: self.upstream(partner) for partner in Partner}
+
+    def _check_reached(self, partner: Partner) -> None:
+        upstream, name = self.upstream(partner), f"TRIPS_{partner.upper()}"
+        for setting, url in (("URL", upstream.url), ("PROXY", upstream.proxy)):
+            if url is not None and not re.fullmatch(r"https?://[!-~]+", url):
+                raise ValueError(f"{name}_{setting} must be an http or https URL, without spaces or newlines")
+        if not re.fullmatch(r"[!-~]*", upstream.token or ""):
+            raise ValueError(f"{name}_TOKEN has a space, a newline or something else that no header takes")
+        if upstream.key_file and not upstream.cert_file:
+            raise ValueError(f"{name}_KEY_FILE needs its certificate; set {name}_CERT_FILE")
+        try:
+            upstream.tls()
+        except OSError as error:
+            files = f"{name}_CA_FILE, {name}_CERT_FILE or {name}_KEY_FILE"
+            raise ValueError(f"{files} cannot be used: {error}") from error
 
 
 @lru_cache(maxsize=1)

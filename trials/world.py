@@ -16,6 +16,7 @@ import psutil
 from temporalio.client import Client
 
 from audit.run import Endpoints
+from serving.client import Upstream
 from stack.parts import Check, Part, always
 from stack.runner import running
 from stack.system import ROOT, Ports, System, free_ports
@@ -57,7 +58,7 @@ class World:
         return Traveller(http, self.api, self.partners, self.tokens[scope])
 
     def endpoints(self) -> Endpoints:
-        partners = {partner: self.partners[partner.value] for partner in Partner}
+        partners = {partner: Upstream(self.partners[partner.value]) for partner in Partner}
         return Endpoints(database_url=self.database_url, partners=partners, temporal=self.temporal)
 
     def pid(self, name: str) -> int:

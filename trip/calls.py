@@ -1,5 +1,7 @@
 """What the activities of a trip are given, and what they find."""
 
+from datetime import datetime
+
 from pydantic import BaseModel
 
 from trip.fence import Standing
@@ -14,8 +16,22 @@ class CaptureDecision(BaseModel):
     version: int
 
 
+class Terms(BaseModel):
+    """What was agreed, which the answer to a hold or to a confirmation has to keep to.
+
+    The amount is in minor units, from `least_minor` to `most_minor`, both included. A hold must expire after
+    `now`, which is Temporal's time. A confirmation may repeat the hold's own `expires_at`.
+    """
+
+    currency: str
+    least_minor: int
+    most_minor: int
+    now: datetime
+    expires_at: datetime | None = None
+
+
 class PartnerCall(BaseModel):
-    """One call. `key` is the trip's id, so that every attempt is safe to repeat.
+    """One call. `key` is the trip's id, so that every attempt is safe to repeat. A release has no `terms`.
 
     `made` counts the attempts that a local activity has made before. `past_breaker` lets the first attempt
     through an open breaker, by an operator's word. `decision` is given with a capture.
@@ -23,6 +39,7 @@ class PartnerCall(BaseModel):
 
     key: str
     body: dict[str, object] | None = None
+    terms: Terms | None = None
     patience: Patience = Patience.LIMITED
     made: int = 0
     past_breaker: bool = False

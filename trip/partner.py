@@ -49,17 +49,17 @@ class ReservationStatus(StrEnum):
 
 
 class Reservation(BaseModel):
-    """A partner's answer to a hold, a confirmation or a release.
+    """A partner's answer to a hold, a confirmation or a release, once it was found usable.
 
-    `amount_minor` is in minor units of `currency` (ISO 4217), negative where it takes off the price;
-    it and `reference` are None for a key that was closed before it was ever held.
+    `amount_minor` is in minor units of `currency` (ISO 4217), negative if it takes off the price. A release
+    has only `key` and `status`.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     key: str
-    reference: str | None = None
     status: ReservationStatus
+    reference: str | None = None
     amount_minor: int | None = None
     currency: str | None = None
     expires_at: datetime | None = None
@@ -100,13 +100,16 @@ class CallError(BaseModel):
 
 
 PARTNER_UNAVAILABLE = "partner_unavailable"
+PARTNER_REFUSED = "partner_refused"
+PARTNER_ANSWER_INVALID = "partner_answer_invalid"
 DEADLINE_EXCEEDED = "deadline_exceeded"
+EXPIRED = "expired"
 UNDONE = "undone"
 """A capture that may not be sent, since another run undoes the trip."""
 
 FINAL_CODES: dict[Verb, frozenset[str]] = {
     Verb.RESERVE: frozenset({"sold_out", "not_found", "declined", "insufficient_points", "closed"}),
-    Verb.CONFIRM: frozenset({"expired", "closed", "not_found"}),
+    Verb.CONFIRM: frozenset({EXPIRED, "closed", "not_found"}),
     Verb.RELEASE: frozenset(),
 }
 """The refusals that end a call for good. A release is never refused for good, so it has none."""

@@ -2,9 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import chain
 
 from partners.catalogue import ROLES, STAYS
+from trip.answers import MAX_AMOUNT
+from trip.calls import Terms
 from trip.order import TripOrder
 from trip.partner import PAYMENT, POINTS, Partner
 
@@ -46,6 +49,16 @@ def asked(order: TripOrder, partner: Partner, due: int) -> dict[str, object] | N
         return paid if due else None
     body: dict[str, object] = order.part(partner).model_dump(mode="json")
     return body
+
+
+def agreed(order: TripOrder, partner: Partner, due: int, now: datetime) -> Terms:
+    """What the answer to the hold has to keep to."""
+    least, most = 0, MAX_AMOUNT
+    if partner is POINTS and order.points:
+        least, most = -min(order.points.redeem, due), 0
+    elif partner is PAYMENT:
+        least = most = due
+    return Terms(currency=order.payment.currency, least_minor=least, most_minor=most, now=now)
 
 
 def summary(order: TripOrder, partner: Partner) -> str:

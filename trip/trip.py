@@ -53,7 +53,8 @@ class CallRecord(BaseModel):
 class Step(BaseModel):
     """One partner's part of the trip. `attempts` counts the holds sent, the first included.
 
-    `held_at` is when the hold was answered; `confirmation` and `release` are None until they are called.
+    `held_at` is when the hold was answered, and `expires_at` until when it holds, if the partner says so.
+    `confirmation` and `release` are None until they are called.
     """
 
     name: Partner
@@ -63,6 +64,7 @@ class Step(BaseModel):
     attempts: int = 0
     error: StepError | None = None
     held_at: datetime | None = None
+    expires_at: datetime | None = None
     confirmation: CallRecord | None = None
     release: CallRecord | None = None
 

@@ -13,14 +13,27 @@ from workflows.progress import Progress
 from workflows.tasks import cancelled, together, until
 
 with workflow.unsafe.imports_passed_through():
-    from trip.calls import CaptureDecision, PartnerCall
+    from trip.calls import CaptureDecision, PartnerCall, Terms
     from trip.fence import Ending
     from trip.order import TripOrder
-    from trip.partner import PARTNER_UNAVAILABLE, PAYMENT, CallError, Partner, PartnerAnswer, Patience, Verb
-    from trip.plan import STAGES, asked, stages, summary
+    from trip.partner import (
+        EXPIRED,
+        PARTNER_UNAVAILABLE,
+        PAYMENT,
+        CallError,
+        Partner,
+        PartnerAnswer,
+        Patience,
+        Verb,
+    )
+    from trip.plan import STAGES, agreed, asked, stages, summary
     from trip.trip import Failure, OperatorOrder, StepError, StepStatus, TripStatus
 
 ORDERLY = timedelta(seconds=3)
+TO_CONFIRM = timedelta(seconds=2)
+"""What every hold must have left when the capture is decided: one quick attempt for the capture, and one for
+the confirmations."""
+HOLDS_LAST = "holds-last-until-confirmed"
 NOT_HELD = "not_held"
 _UNTOUCHED = frozenset({StepStatus.PENDING, StepStatus.FAILED})
 """Steps of which an undo has nothing to tell: they keep their status."""
@@ -53,7 +66,8 @@ class Saga:
     async def hold_all(self) -> None:
         """Hold stage after stage, each stage side by side.
 
-        Raises StepFailed, and AlreadySettled if another run captures or undoes the trip.
+        Raises StepFailed, and AlreadySettled if another run captures or undoes the trip. A hold that would
+        expire before it can be confirmed has failed, too.
         """
         if (partner := await self._fence.begin()) is not None:
             error = CallError(
@@ -66,9 +80,7 @@ class Saga:
                 self._progress.set_total(due)
             await together(self._hold(partner, due) for partner in stage)
             due += sum(self._progress.step(partner).amount_minor or 0 for partner in stage)
-        for step in self._progress.trip.steps:
-            if step.status not in (StepStatus.HELD, StepStatus.CONFIRMED):
-                raise StepFailed(step.name, NOT_HELD, "no stage of the plan holds this step")
+        self._check_all_are_held()
 
     async def confirm_all(self) -> None:
         """Capture the payment, which is the pivot, then confirm the other steps side by side.
@@ -116,7 +128,8 @@ class Saga:
             return
         self._progress.update_step(partner, status=StepStatus.UNKNOWN, attempts=1)
         try:
-            call = PartnerCall(key=self._trip_id, body=body, patience=self._hold_patience)
+            terms = agreed(self._order, partner, due, workflow.now())
+            call = PartnerCall(key=self._trip_id, body=body, terms=terms, patience=self._hold_patience)
             answer = await self._call(Verb.RESERVE, partner, call)
         except CallFailed as failed:
             raise self._refused(partner, failed.error) from failed
@@ -127,7 +140,19 @@ class Saga:
             amount_minor=answer.reservation.amount_minor,
             attempts=answer.attempts,
             held_at=workflow.now(),
+            expires_at=answer.reservation.expires_at,
         )
+
+    def _check_all_are_held(self) -> None:
+        """Raises StepFailed if a step is not held, or not for long enough to be confirmed."""
+        too_soon = workflow.now() + TO_CONFIRM
+        for step in self._progress.trip.steps:
+            if step.status not in (StepStatus.HELD, StepStatus.CONFIRMED):
+                raise StepFailed(step.name, NOT_HELD, "no stage of the plan holds this step")
+            ends_early = step.expires_at is not None and step.expires_at < too_soon
+            # A trip that captured over such a hold before this check was made goes on as it did.
+            if ends_early and workflow.patched(HOLDS_LAST):
+                raise StepFailed(step.name, EXPIRED, "the hold would expire before it can be confirmed")
 
     def _refused(self, partner: Partner, error: CallError) -> StepFailed:
         status = StepStatus.FAILED if error.final or error.attempts == 0 else StepStatus.UNKNOWN
@@ -135,37 +160,51 @@ class Saga:
         return StepFailed(partner, error.code, error.message)
 
     async def _confirm(self, partner: Partner, decision: CaptureDecision | None = None) -> None:
+        call = PartnerCall(key=self._trip_id, terms=self._as_held(partner), decision=decision)
         try:
-            await self._see_through(Verb.CONFIRM, partner, decision)
+            answer = await self._see_through(Verb.CONFIRM, partner, call)
         except CallFailed as failed:
             self._progress.update_step(partner, status=StepStatus.FAILED, error=_shown(failed.error))
             raise StepFailed(partner, failed.error.code, failed.error.message) from failed
-        self._progress.update_step(partner, status=StepStatus.CONFIRMED)
+        reference = answer.reservation.reference if answer else self._progress.step(partner).reference
+        self._progress.update_step(partner, status=StepStatus.CONFIRMED, reference=reference)
+
+    def _as_held(self, partner: Partner) -> Terms | None:
+        """What a confirmation has to keep to."""
+        step = self._progress.step(partner)
+        if step.amount_minor is None:
+            return None
+        return Terms(
+            currency=self._order.payment.currency,
+            least_minor=step.amount_minor,
+            most_minor=step.amount_minor,
+            now=workflow.now(),
+            expires_at=step.expires_at,
+        )
 
     async def _release(self, partner: Partner) -> None:
-        await self._see_through(Verb.RELEASE, partner)
+        await self._see_through(Verb.RELEASE, partner, PartnerCall(key=self._trip_id))
         if self._progress.step(partner).status not in _UNTOUCHED:
             self._progress.update_step(partner, status=StepStatus.RELEASED)
 
-    async def _see_through(
-        self, verb: Verb, partner: Partner, decision: CaptureDecision | None = None
-    ) -> None:
-        """Call until it is through or settled by hand; only a refusal for good raises CallFailed."""
+    async def _see_through(self, verb: Verb, partner: Partner, given: PartnerCall) -> PartnerAnswer | None:
+        """Call until it is through. None: an operator settled it by hand.
+
+        Only a refusal for good raises CallFailed.
+        """
         patience, past_breaker = Patience.LIMITED, False
         try:
             while True:
-                given = PartnerCall(
-                    key=self._trip_id, patience=patience, past_breaker=past_breaker, decision=decision
-                )
+                given = given.model_copy(update={"patience": patience, "past_breaker": past_breaker})
                 call = asyncio.create_task(self._call(verb, partner, given))
                 order = await self._done_or_ordered(partner, call)
                 if order is not None and call.cancelled():
                     if order.action == "resolve":
-                        return
+                        return None
                     past_breaker = True
                     continue
                 if self._is_through(verb, partner, call):
-                    return
+                    return call.result()
                 patience, past_breaker = Patience.ENDLESS, False
         finally:
             self._progress.freed(partner)

@@ -17,6 +17,7 @@ from temporalio.client import Client
 
 from audit.run import Endpoints, audit
 from record.pool import open_pool
+from serving.client import Upstream
 from tests.conftest import RunningSystem
 from trials.orders import Json, bench_order
 from trials.traveller import Traveller
@@ -42,7 +43,7 @@ class Ground:
         """Where the system's parts answer."""
         return Endpoints(
             database_url=self.system.database_url,
-            partners={partner: self.system.partners[partner.value] for partner in Partner},
+            partners={partner: Upstream(self.system.partners[partner.value]) for partner in Partner},
             temporal=self.system.temporal,
         )
 

@@ -59,6 +59,7 @@ def trip(trip_id: str, status: TripStatus, step: StepStatus) -> TripFact:
             for p in AMOUNTS
         },
         total_minor=59_000 if known else None,
+        currency="JPY",
     )
 
 

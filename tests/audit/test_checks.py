@@ -69,6 +69,18 @@ SPOILT: dict[str, tuple[Spoil, Wrong]] = {
         lambda f: replace(f, unreadable={"torn": "its record cannot be read"}),
         {("record_unsound", "torn")},
     ),
+    "unreadable row of a partner": (
+        lambda f: with_counters(f, FLIGHT, unsound={"torn": "amount_minor: no integer"}),
+        {("partner_unsound", "torn")},
+    ),
+    "another currency": (
+        lambda f: with_reservation(f, FLIGHT, seen(BOOKED, FLIGHT, currency="EUR")),
+        {("part_differs", BOOKED)},
+    ),
+    "another amount paid": (
+        lambda f: with_reservation(f, PAYMENT, seen(GOING, PAYMENT, "held", amount_minor=1)),
+        {("step_contradicted", GOING), ("ledger_differs", "authorised JPY")},
+    ),
     "two statuses": (
         lambda f: with_trip(f, BOOKED, shown_status=TripStatus.FAILED),
         {("record_unsound", BOOKED)},

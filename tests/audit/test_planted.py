@@ -14,6 +14,7 @@ from temporalio.client import WorkflowFailureError
 
 from audit.judge import CHECKS
 from audit.run import AuditError, audit
+from serving.client import Upstream
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
 from tests.conftest import ROOT, RunningSystem
@@ -74,7 +75,7 @@ async def test_a_one_sided_ledger_is_found(ground: Ground) -> None:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        partners = {**ground.endpoints().partners, Partner("payment"): f"http://127.0.0.1:{port}"}
+        partners = {**ground.endpoints().partners, Partner("payment"): Upstream(f"http://127.0.0.1:{port}")}
         found = await ground.found(replace(ground.endpoints(), partners=partners))
     finally:
         await runner.cleanup()

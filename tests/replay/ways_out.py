@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -21,7 +22,15 @@ ENVIRONMENT = {
 }
 """Short waits, holds that a slow payment outlasts, and breakers that only an operator opens."""
 
-OUTLASTS_HOLDS_MS = 5000
+OUTLASTS_HOLDS_S = 5
+OUTLASTED: dict[str, Any] = {
+    "error_rate": 1,
+    "status": 503,
+    "retry_after_s": OUTLASTS_HOLDS_S,
+    "verbs": ["confirm"],
+    "count": 1,
+}
+"""The fault of a partner whose hold expires before its confirmation is sent again."""
 
 WayOut = Callable[[Traveller, Client], Awaitable[str]]
 
@@ -112,8 +121,20 @@ async def cancelled_by_temporal(traveller: Traveller, client: Client) -> str:
 
 async def hold_expired(traveller: Traveller, client: Client) -> str:
     """A confirmation is refused after the capture: the payment is refunded."""
-    await traveller.break_partner("payment", latency_ms=OUTLASTS_HOLDS_MS, verbs=["PUT"])
-    return await _ended(traveller, order(), "failed", mend="payment")
+    await traveller.break_partner("hotel", **OUTLASTED)
+    trip_id = await _ended(traveller, order(), "failed")
+    _, trip = await traveller.call("GET", f"/trips/{trip_id}")
+    assert trip["failure"]["code"] == "expired", trip
+    return trip_id
+
+
+async def hold_ends_early(traveller: Traveller, client: Client) -> str:
+    """A hold would expire before it can be confirmed: the payment is not captured."""
+    await traveller.break_partner("payment", latency_ms=1000 * OUTLASTS_HOLDS_S, verbs=["PUT"])
+    trip_id = await _ended(traveller, order(), "failed", mend="payment")
+    _, trip = await traveller.call("GET", f"/trips/{trip_id}")
+    assert trip["failure"]["code"] == "expired" and trip["steps"][-1]["confirmation"] is None, trip
+    return trip_id
 
 
 async def release_stuck_then_retried(traveller: Traveller, client: Client) -> str:
@@ -170,6 +191,7 @@ WAYS_OUT: dict[str, WayOut] = {
         cancelled_late,
         cancelled_by_temporal,
         hold_expired,
+        hold_ends_early,
         release_stuck_then_retried,
         release_stuck_then_resolved,
         confirm_stuck_then_through,

@@ -79,7 +79,7 @@ def test_saga_reads_its_settings(bare_environment: pytest.MonkeyPatch) -> None:
     assert read.host == "0.0.0.0"
     assert read.lab
     assert read.retry_base_s == 0.5
-    assert {partner: read.partner_token(partner) for partner in Partner} == {
+    assert {partner: read.upstream(partner).token for partner in Partner} == {
         partner: "t" if partner == "hotel" else None for partner in Partner
     }
     assert read.database_url == "postgresql://trips:p@postgres:5432/trips?sslmode=disable"

@@ -17,9 +17,8 @@ from temporalio.client import Client
 
 from config.temporal import DATA_CONVERTER
 from tests.conftest import RunningSystem, running_system
-from tests.replay.ways_out import ENVIRONMENT, OUTLASTS_HOLDS_MS, WAYS_OUT, WayOut
+from tests.replay.ways_out import ENVIRONMENT, OUTLASTED, WAYS_OUT, WayOut
 from trials.orders import order, some_day
-from trials.polling import until
 from trials.traveller import Traveller
 from trip.trip import Trip
 
@@ -158,11 +157,10 @@ async def stuck_capture(traveller: Traveller) -> tuple[str, str]:
 
 
 async def stuck_refund(traveller: Traveller) -> tuple[str, str]:
-    """The holds expired amid the capture, and the payment does not take the refund."""
-    await traveller.break_partner("payment", latency_ms=OUTLASTS_HOLDS_MS, verbs=["PUT"])
-    trip = await traveller.book(order())
-    await until(lambda: traveller.reservation("payment", trip["trip_id"]))
+    """A hold expired after the capture, and the payment does not take the refund."""
+    await traveller.break_partner("hotel", **OUTLASTED)
     await traveller.break_partner("payment", error_rate=1, status=503, verbs=["DELETE"])
+    trip = await traveller.book(order())
     return trip["trip_id"], "payment"
 
 

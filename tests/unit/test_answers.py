@@ -8,16 +8,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from activities.http import Answer, PartnerHttp, Refused, Unanswered, open_session
-from config.settings import Settings
+from activities.http import Answer, PartnerHttp, Refused, Unanswered
+from serving.client import Upstream, open_client
 from tests.serving import served
 from trip.calls import PartnerCall
-from trip.partner import PARTNER_UNAVAILABLE, Partner, Reservation, ReservationStatus, Verb
+from trip.partner import (
+    PARTNER_ANSWER_INVALID,
+    PARTNER_REFUSED,
+    Partner,
+    Reservation,
+    ReservationStatus,
+    Verb,
+)
 
+FLIGHT = Partner("flight")
 HELD = {"key": "k", "reference": "R", "status": "held", "amount_minor": 5, "currency": "JPY"}
 SOLD_OUT = {"code": "sold_out", "detail": "no seats are left"}
 COME_BACK = {"Retry-After": "7"}
 TOO_LONG = Response(b"x" * (64 * 1024 + 1))
+
+
+def unusable(why: str) -> Unanswered:
+    """The reading of an answer that does not fit the call."""
+    return Unanswered(f"unusable answer: {why}", code=PARTNER_ANSWER_INVALID)
 
 
 async def answer(response: Response, verb: Verb = Verb.RESERVE, *, after_s: float = 0) -> Answer:
@@ -28,9 +41,9 @@ async def answer(response: Response, verb: Verb = Verb.RESERVE, *, after_s: floa
         return response
 
     app = Starlette(routes=[Route("/{path:path}", respond, methods=["PUT", "POST", "DELETE"])])
-    async with served(app) as port, open_session() as session:
-        http = PartnerHttp(session, Settings(flight_url=f"http://127.0.0.1:{port}"))
-        return await http.send(verb, Partner("flight"), PartnerCall(key="k"), 0.5)
+    async with served(app) as port, open_client(Upstream(f"http://127.0.0.1:{port}")) as client:
+        http = PartnerHttp({FLIGHT: client})
+        return await http.send(verb, FLIGHT, PartnerCall(key="k"), 0.5)
 
 
 async def test_a_reservation() -> None:
@@ -45,7 +58,7 @@ async def test_a_reservation() -> None:
         (JSONResponse({"code": "sold_out"}, 409), Verb.RESERVE, Refused("sold_out", "answered 409", True)),
         (JSONResponse(SOLD_OUT, 409), Verb.CONFIRM, Unanswered("answered 409: no seats are left")),
         (JSONResponse(SOLD_OUT, 503), Verb.RESERVE, Unanswered("answered 503: no seats are left")),
-        (Response(status_code=400), Verb.RESERVE, Refused(PARTNER_UNAVAILABLE, "answered 400", False)),
+        (Response(status_code=400), Verb.RESERVE, Refused(PARTNER_REFUSED, "answered 400", False)),
         (Response(status_code=429), Verb.RESERVE, Unanswered("answered 429")),
         (Response(status_code=404), Verb.RELEASE, Unanswered("answered 404")),
         (
@@ -53,8 +66,8 @@ async def test_a_reservation() -> None:
             Verb.RESERVE,
             Unanswered("answered 503", 7),
         ),
-        (JSONResponse({"key": "k"}), Verb.RESERVE, Unanswered("unreadable answer: 1 errors in it")),
-        (TOO_LONG, Verb.RESERVE, Unanswered("an answer of over 65536 bytes")),
+        (JSONResponse({"key": "k"}), Verb.RESERVE, unusable("status: Field required")),
+        (TOO_LONG, Verb.RESERVE, unusable("Invalid JSON: EOF while parsing a value at line 1 column 0")),
         (Response(status_code=302, headers={"Location": "/"}), Verb.RESERVE, Unanswered("answered 302")),
     ],
 )
@@ -69,7 +82,6 @@ async def test_an_answer_that_comes_late() -> None:
 
 
 async def test_a_partner_that_is_not_there() -> None:
-    async with open_session() as session:
-        http = PartnerHttp(session, Settings(flight_url="http://127.0.0.1:1"))
-        found = await http.send(Verb.RESERVE, Partner("flight"), PartnerCall(key="k"), 5)
+    async with open_client(Upstream("http://127.0.0.1:1")) as client:
+        found = await PartnerHttp({FLIGHT: client}).send(Verb.RESERVE, FLIGHT, PartnerCall(key="k"), 5)
     assert isinstance(found, Unanswered) and "Cannot connect" in found.message

@@ -11,10 +11,10 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.attempt import Carried
 from activities.breakers import BreakerChecks
-from activities.http import open_session
 from activities.journal import Journal
 from activities.partners import PartnerCalls
 from activities.shared import Shared
+from config.clients import open_clients
 from config.settings import Settings
 from guard.guard import Guard, Reason
 from guard.view import Breakers
@@ -33,13 +33,13 @@ WAITED = Carried(by_server=1, has_waited=True)
 async def activities() -> AsyncIterator[dict[str, Any]]:
     """The activities of one worker, by their names."""
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(open_session())
+        clients = await stack.enter_async_context(open_clients(CONFIG.upstreams()))
         breakers = await stack.enter_async_context(Breakers(NOWHERE, CONFIG.breaker_policy(), list(Partner)))
         pool = open_pool(NOWHERE)
         backoffs = {partner.value: CONFIG.backoff(partner) for partner in Partner}
         shared = Shared(Guard(breakers, backoffs, CONFIG.retry_budget()), pool, Journal(pool))
         looks = BreakerChecks(shared)
-        calls = PartnerCalls(CONFIG, session, shared).activities()
+        calls = PartnerCalls(CONFIG, clients, shared).activities()
         names = [activity_name(verb, partner) for verb in Verb for partner in Partner]
         yield dict(zip(names, calls, strict=True)) | {"check_breaker": looks.check_breaker}
 

@@ -1,9 +1,14 @@
 """How partners behave in the search: each one is a way into another end of the saga."""
 
+from datetime import UTC, datetime, timedelta
+
 from tests.workflows.world import Behaviour, World, away
 from trip.partner import PAYMENT, Partner, ReservationStatus, Verb
 
 _HOTEL, _TOUR, _FLIGHT = Partner("hotel"), Partner("tour"), Partner("flight")
+START = datetime(2030, 1, 1, tzinfo=UTC)
+"""When each trip of the search begins."""
+
 Call = tuple[Verb, Partner]
 
 
@@ -30,6 +35,12 @@ def expires_amid_confirmations(world: World, verb: Verb, partner: Partner) -> No
         world.reservations[_HOTEL] = ReservationStatus.EXPIRED
 
 
+def expires_before_the_capture(world: World, verb: Verb, partner: Partner) -> None:
+    """A hold has too little time left when everything is held."""
+    is_short = (verb, partner) == (Verb.RESERVE, _TOUR)
+    world.expires_at = START + timedelta(seconds=1) if is_short else None
+
+
 def unanswered(call: Call, times: int, *, takes_effect: bool, also: Behaviour = well) -> Behaviour:
     """A call fails so many times. With `takes_effect` it is done each time, and only the answer is lost."""
 
@@ -49,6 +60,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "declined": declined,
     "refused side by side": refused_side_by_side,
     "expires amid confirmations": expires_amid_confirmations,
+    "expires before the capture": expires_before_the_capture,
     "a hold's answer is lost": unanswered((Verb.RESERVE, _FLIGHT), 1, takes_effect=True),
     "a hold is not answered": unanswered((Verb.RESERVE, _FLIGHT), 2, takes_effect=True),
     "the capture's answer is lost": unanswered((Verb.CONFIRM, PAYMENT), 1, takes_effect=True),

@@ -6,7 +6,7 @@ is lost leaves nothing in the history, but what its local activities did is done
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import temporalio.api.common.v1
@@ -25,6 +25,7 @@ from temporalio.worker._workflow_instance import (
 )
 
 from config.temporal import SharedPydanticConverter
+from tests.workflows.behaviours import START
 from tests.workflows.world import Failed, World
 from trip.calls import BreakerCheck, PartnerCall
 from trip.fence import Barring
@@ -32,7 +33,6 @@ from trip.partner import Patience
 from trip.trip import Booking, Trip
 from workflows.book_trip import BookTrip
 
-START = datetime(2030, 1, 1, tzinfo=UTC)
 MOST_ATTEMPTS = 20
 NEXT_DEFAULT = (int(_WorkflowLogicFlag.PROCESS_WORKFLOW_ACTIVATION_JOBS_AS_SINGLE_BATCH),)
 """With this flag, Temporal's cancel is raised in every `wait_condition`, in whatever task it waits."""
@@ -196,7 +196,7 @@ class Run:
         elif kind == "complete_workflow_execution":
             self.result = _CONVERTER.from_payloads([command.complete_workflow_execution.result], [Trip])[0]
         else:
-            assert kind == "upsert_workflow_search_attributes", kind
+            assert kind in ("upsert_workflow_search_attributes", "set_patch_marker"), kind
         return None
 
     def _schedule(self, command: Any, *, is_local: bool) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tests.workflows.machine import LATE, START, TEMPORAL_CANCEL, Run, Server, message, next_event
+from tests.workflows.behaviours import START
+from tests.workflows.machine import LATE, TEMPORAL_CANCEL, Run, Server, message, next_event
 from tests.workflows.world import Behaviour, Row, World
 from trip.examples import example_order
 from trip.order import TripOrder
@@ -113,7 +114,7 @@ def faults(ended: Ended) -> Iterator[str]:
     if row.status is TripStatus.CONFIRMED:
         whole = ReservationStatus.CONFIRMED
         yield from (f"{name} is {is_}" for name, is_ in stand.items() if is_ is not whole)
-        yield from (f"{step.name} has no reference" for step in result.steps if step.reference is None)
+        yield from (f"{step.name} has no price" for step in result.steps if step.amount_minor is None)
     else:
         taken = (ReservationStatus.HELD, ReservationStatus.CONFIRMED)
         yield from (f"{name} is {is_}, the trip {row.status}" for name, is_ in stand.items() if is_ in taken)

@@ -11,7 +11,7 @@ from tests.workflows.machine import CANCEL, LATE, NEXT_DEFAULT, TEMPORAL_CANCEL
 from tests.workflows.search import ALL, WAITING, Mishap, carried_out, faults, reset
 from tests.workflows.world import Row
 from trip.fence import Ending, Mark, Standing
-from trip.trip import StepStatus, Trip
+from trip.trip import StepStatus, Trip, TripStatus
 from workflows.fence import Fence, Undo
 from workflows.progress import Progress
 
@@ -74,6 +74,14 @@ def test_a_lost_task_leaves_no_trip_half_booked(name: str, away: int) -> None:
 @pytest.mark.parametrize(("name", "away"), WAYS)
 def test_a_reset_leaves_no_trip_half_booked(name: str, away: int) -> None:
     assert found_after_reset(name, away) == []
+
+
+def test_no_hold_is_captured_over_that_would_expire_before_it_is_confirmed() -> None:
+    ended = carried_out(BEHAVIOURS["expires before the capture"], Mishap())
+    assert ended.result.status is TripStatus.FAILED
+    assert ended.result.failure is not None
+    assert (ended.result.failure.step, ended.result.failure.code) == ("tour", "expired")
+    assert "confirm_payment" not in ended.server.world.calls
 
 
 async def _undo_unasked(fence: Fence, ending: Ending, *, after_capture: bool = False) -> Undo:

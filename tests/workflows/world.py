@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from trip.calls import BreakerCheck, BreakerFinding, CaptureDecision, PartnerCall
@@ -95,13 +96,17 @@ Behaviour = Callable[["World", Verb, Partner], None]
 
 @dataclass
 class World:
-    """One trip's row and its reservations by partner. `record_away` counts the local questions that fail."""
+    """One trip's row and its reservations by partner. `record_away` counts the local questions that fail.
+
+    What is held from now on expires at `expires_at`.
+    """
 
     behaviour: Behaviour
     row: Row = field(default_factory=Row)
     reservations: dict[Partner, ReservationStatus] = field(default_factory=dict)
     record_away: int = 0
     failures: int = 0
+    expires_at: datetime | None = None
     calls: list[str] = field(default_factory=list)
 
     def run(self, name: str, arguments: list[Any], *, is_local: bool) -> Any:
@@ -129,7 +134,12 @@ class World:
         self.take_effect(verb, partner)
         amount = -10 if partner == "points" else PRICE
         reservation = Reservation(
-            key="trip", reference="R", status=self.reservations[partner], amount_minor=amount, currency="JPY"
+            key="trip",
+            reference="R",
+            status=self.reservations[partner],
+            amount_minor=amount,
+            currency="JPY",
+            expires_at=self.expires_at,
         )
         return PartnerAnswer(reservation=reservation, attempts=call.made + 1)
 

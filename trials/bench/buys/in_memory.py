@@ -15,15 +15,15 @@ import uvloop
 from aiohttp import ClientSession, web
 
 from activities.breakers import HealthProbes
-from activities.http import open_session
 from api.prefer import wait_seconds
+from config.clients import open_clients
 from config.settings import Settings, settings
 from guard.view import Breakers
 from record.pool import open_pool
 from trials.bench.buys.figures import BETWEEN
 from trials.bench.buys.memory_saga import MemorySaga
 from trials.bench.contest import front, plain
-from trials.bench.contest.calls import Refused, Unanswered, call_partner
+from trials.bench.contest.calls import Refused, Unanswered, call_partner, open_session
 from trials.orders import Json
 from trip.order import TripOrder
 from trip.partner import Partner
@@ -85,7 +85,9 @@ async def serve(carrier: str) -> None:
             breakers = Breakers(config.database_url, config.breaker_policy(), list(Partner))
             await resources.enter_async_context(breakers)
             pool = await resources.enter_async_context(open_pool(config.database_url))
-            probing = asyncio.create_task(_probe(HealthProbes(config, http, pool), config.probe_interval_s))
+            clients = await resources.enter_async_context(open_clients(config.upstreams()))
+            probes = HealthProbes(config, clients, pool)
+            probing = asyncio.create_task(_probe(probes, config.probe_interval_s))
             resources.callback(probing.cancel)
             book = MemorySaga(http, breakers, config).book
         await front.serve(routes(book), config.api_port)

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.facts import SeenReservation
 from audit.partners import PartnerReader
+from serving.client import Upstream, open_client
 from trials import cpu
 from trials.bench.buys.figures import Outage, calm_figures, outcomes, sick_figures, times
 from trials.bench.buys.plan import Plan
@@ -93,8 +94,8 @@ async def reservations(ground: Ground) -> dict[Partner, list[SeenReservation]]:
     """What the partners' own stores hold. Raises AuditError."""
     found = {}
     for partner in Partner:
-        reader = PartnerReader(partner, ground.world.partners[partner], None, ground.http)
-        found[partner] = list((await reader.read()).after.values())
+        async with open_client(Upstream(ground.world.partners[partner])) as client:
+            found[partner] = list((await PartnerReader(partner, client).read()).after.values())
     return found
 
 

@@ -8,6 +8,13 @@ LIMIT = aiohttp.ClientTimeout(total=5)
 _REQUESTS = {"hold": ("PUT", ""), "confirm": ("POST", "/confirm"), "release": ("DELETE", "")}
 
 
+def open_session() -> aiohttp.ClientSession:
+    """Connections for a peer. As in the system, aiohttp repeats no request by itself."""
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100))
+    session._retry_connection = False
+    return session
+
+
 class Refused(Exception):
     """The partner's final no."""
 

@@ -9,10 +9,9 @@ from functools import lru_cache
 from aiohttp import web
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-from activities.http import open_session
 from config.settings import settings
 from trials.bench.contest import front, plain
-from trials.bench.contest.calls import Refused, call_partner
+from trials.bench.contest.calls import Refused, call_partner, open_session
 from trials.orders import PARTNERS, Json
 from trip.partner import Partner
 

@@ -14,10 +14,9 @@ with workflow.unsafe.imports_passed_through():
     import aiohttp
     import asyncpg
 
-    from activities.http import open_session
     from config.settings import settings
     from stack.runner import stop_event
-    from trials.bench.contest.calls import Refused, call_partner
+    from trials.bench.contest.calls import Refused, call_partner, open_session
     from trials.orders import PARTNERS, Json, hold
     from trip.partner import Partner
 
