@@ -27,8 +27,8 @@ SENT_NOTHING = frozenset({AttemptOutcome.KEPT_OUT, AttemptOutcome.PUT_OFF})
 class FailedAttempt(BaseModel):
     """One attempt: when it was sent or looked, how many milliseconds it took, and when the next is due.
 
-    An attempt that is kept out or put off time and again is one entry: `at` is its first look, `took_ms`
-    how long it has waited, `next_at` its next look. `next_at` is None where no further attempt follows.
+    An attempt that is kept out or put off several times is one entry. Then `at` is its first look, `took_ms`
+    says how long it has waited, and `next_at` is its next look, or None if no further attempt follows.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -103,7 +103,7 @@ class Intervention(OperatorOrder):
 
 
 class Links(BaseModel):
-    """Where to go from a trip."""
+    """Addresses of the trip and of what belongs to it."""
 
     self_: Annotated[str, Field(alias="self")]
     events: str
@@ -126,7 +126,7 @@ class Trip(BaseModel):
     links: Links
 
     def step(self, partner: Partner) -> Step:
-        """The step of `partner`; KeyError where the trip does not have it."""
+        """The step of `partner`. Raises KeyError if the trip does not have it."""
         for step in self.steps:
             if step.name is partner:
                 return step
@@ -144,7 +144,7 @@ class Booking(BaseModel):
 
 
 def new_trip(booking: Booking) -> Trip:
-    """The record of an order of which nothing has been sent yet."""
+    """The trip of an order, before anything is sent."""
     order = booking.order
     return Trip(
         trip_id=booking.trip_id,

@@ -1,1 +1,1 @@
-"""Decisions only: what is called, in which order, and what is undone. Everything in here is deterministic."""
+"""Workflows decide what is called, in which order, and what is undone. All code in here is deterministic."""

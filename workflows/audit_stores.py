@@ -21,7 +21,7 @@ class AuditStores:
 
     @workflow.run
     async def run(self) -> AuditSummary:
-        """The summary of a clean audit; fails with the discrepancies where there are any."""
+        """The summary of a clean audit. Fails if there are discrepancies, and names them."""
         summary: AuditSummary = await workflow.execute_activity(
             AUDIT_STORES,
             result_type=AuditSummary,

@@ -64,7 +64,7 @@ class BookTrip:
 
     @workflow.update
     async def operate(self, order: OperatorOrder) -> None:
-        """Take an operator's order for a step; refused with `not_stuck` where none is needed."""
+        """Take an operator's order for a step; refused with `not_stuck` if the step is not stuck."""
         self._saga.obey(order)
 
     @operate.validator

@@ -2,7 +2,7 @@
 
 A local activity costs no round trip to the server, and is the worker's own until the workflow task ends: if
 the task is lost, it runs again. An ordinary activity is scheduled in the history, retried by the server and
-shown as pending. Which call is which is said here and nowhere else.
+shown as pending.
 """
 
 import asyncio
@@ -138,12 +138,12 @@ async def _ordinary(name: str, partner: Partner, call: PartnerCall, summary: str
 
 
 async def check_breaker_at_once(check: BreakerCheck, summary: str) -> BreakerFinding | None:
-    """What `check_breaker` finds locally, and the mark that it leaves; None where the record is away."""
+    """Check the breakers locally, and take leave to send holds. None if the record is away."""
     return await _by_the_record(CHECK_BREAKER, check, BreakerFinding, summary)
 
 
 async def check_breaker(check: BreakerCheck, summary: str) -> BreakerFinding:
-    """The first of the partners whose breaker is open, if any; with `wait`, once all let calls in."""
+    """Find the first partner with an open breaker. With `wait`, answer once all breakers let calls in."""
     try:
         finding: BreakerFinding = await workflow.execute_activity(
             CHECK_BREAKER,
@@ -174,7 +174,7 @@ async def bar_sending(barring: Barring) -> Standing:
 
 
 async def _by_the_record(name: str, given: object, answer: type[T], summary: str | None = None) -> T | None:
-    """What a local activity answers that asks the trip's record; None where the record is away."""
+    """Ask the trip's record by a local activity. None if the record is away."""
     try:
         found: T = await workflow.execute_local_activity(
             name,

@@ -210,7 +210,7 @@ class Saga:
             self._progress.freed(partner)
 
     def _is_through(self, verb: Verb, partner: Partner, call: asyncio.Task[PartnerAnswer]) -> bool:
-        """Whether the call succeeded; False where the step is stuck. Raises what is final."""
+        """Whether the call succeeded. False means that the step is stuck. Raises a final refusal."""
         error = call.exception()
         if error is None:
             self._progress.note_call(verb, partner, call.result().attempts)
