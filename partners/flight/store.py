@@ -42,36 +42,32 @@ class FlightStore:
         """As Store.hold."""
         wanted = (body.flight_no, body.date.isoformat(), str(body.seats))
         reference = new_reference("FLIGHT")
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            [answer] = await self._engine.run("hold", key, *wanted, reference, self._hold_ms)
-            if answer == "not_found":
-                raise Refused(Code.NOT_FOUND, f"there is no flight {body.flight_no}")
-            if answer == "sold_out":
-                raise Refused(
-                    Code.SOLD_OUT, f"{body.flight_no} has fewer than {body.seats} seats left on {body.date}"
-                )
-            found, now = await self._find(key)
+        answer, found, now = await self._run("hold", key, *wanted, reference, self._hold_ms)
+        if answer == "not_found":
+            raise Refused(Code.NOT_FOUND, f"there is no flight {body.flight_no}")
+        if answer == "sold_out":
+            raise Refused(
+                Code.SOLD_OUT, f"{body.flight_no} has fewer than {body.seats} seats left on {body.date}"
+            )
         # A repeat of this very call, sent again over a fresh connection, finds its own reference.
         new = found["status"] == Status.HELD and found.get("reference") == reference
         return repeated(_reservation(found, now), _body(found) == wanted), new
 
     async def confirm(self, key: str) -> Reservation:
         """As Store.confirm."""
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            await self._engine.run("confirm", key)
-            found, now = await self._find(key)
+        _, found, now = await self._run("confirm", key)
         return confirmed(_reservation(found, now) if found else None)
 
     async def release(self, key: str) -> Reservation:
         """As Store.release."""
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            await self._engine.run("release", key)
-            return _reservation(*await self._find(key))
+        _, found, now = await self._run("release", key)
+        return _reservation(found, now)
 
     async def get(self, key: str) -> Reservation:
         """As Store.get."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            found, now = await self._find(key)
+            [found] = await self._engine.hashes([f"reservation:{key}"])
+            now = await self._now()
         if not found:
             raise UnknownKey
         return _reservation(found, now)
@@ -113,9 +109,12 @@ class FlightStore:
         seconds, microseconds = await self._engine.redis.time()
         return datetime.fromtimestamp(seconds + microseconds / 1e6, UTC)
 
-    async def _find(self, key: str) -> tuple[Hash, datetime]:
-        [found] = await self._engine.hashes([f"reservation:{key}"])
-        return found, await self._now()
+    async def _run(self, verb: str, key: str, *arguments: str | int) -> tuple[str, Hash, datetime]:
+        """What the verb's script answers: a code, the reservation after it, and the engine's clock."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            code, now_ms, fields = await self._engine.run(verb, key, *arguments)
+        found = dict(zip(fields[::2], fields[1::2], strict=True))
+        return code, found, datetime.fromtimestamp(now_ms / 1000, UTC)
 
 
 def _inventory_row(day: Hash) -> InventoryRow:

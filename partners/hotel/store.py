@@ -63,7 +63,8 @@ class HotelStore:
                 if any(night["free"] < body.rooms for night in nights):
                     # Answered without a transaction, so that a crowd after the last room moves on.
                     return await self._repeat_or(sold_out(body), key, body)
-                return await self._transact(partial(self._hold, new_stay(key, body, nights), body))
+                stay, new = await self._transact(partial(self._hold, new_stay(key, body, nights), body))
+                return (reservation(stay) if new else await self._repeat(stay, body)), new
 
     async def confirm(self, key: str) -> Reservation:
         """As Store.confirm."""
@@ -162,7 +163,12 @@ class HotelStore:
 
     async def _repeat(self, known: Document, body: HotelStay) -> Reservation:
         same = known.get("body") == body.model_dump(mode="json")
-        return repeated(reservation(known, await self._now()), same)
+        found = reservation(known, await self._now())
+        if found.status is Status.EXPIRED and known["status"] == Status.HELD:
+            # It is given back first: a confirmation on its way may still win.
+            await self._transact(partial(self._expire, found.key))
+            found = await self.get(found.key)
+        return repeated(found, same)
 
     async def _expire_all(self) -> None:
         while await self.expire_due():
@@ -195,13 +201,13 @@ class HotelStore:
 
     async def _hold(
         self, stay: Document, body: HotelStay, session: AsyncClientSession
-    ) -> tuple[Reservation, bool]:
+    ) -> tuple[Document, bool]:
         made = await self._stays.update_one(
             {"_id": stay["_id"]}, insert_unless_known(stay, self._hold_s), upsert=True, session=session
         )
         found = await self._read(stay["_id"], session)
         if made.upserted_id is None:
-            return await self._repeat(found, body), False
+            return found, False
         names, rooms = stay["nights"], stay["rooms"]
         taken = await self._nights.update_many(
             {"_id": {"$in": names}, "free": {"$gte": rooms}},
@@ -210,7 +216,7 @@ class HotelStore:
         )
         if taken.matched_count < len(names):
             raise sold_out(body)
-        return reservation(found), True
+        return found, True
 
     async def _move(self, stay: Document, source: str, target: str, session: AsyncClientSession) -> None:
         rooms = stay["rooms"]

@@ -23,6 +23,8 @@ WITH made, member, CASE WHEN wanted < points THEN wanted ELSE points END AS take
 WHERE taken > 0
 CREATE (made)-[:DRAWS {points: taken}]->(member)
 SET member.held = member.held + taken
+RETURN DISTINCT made.key, made.reference, made.status, made.amount_minor, made.currency, made.expires_at,
+                made.member_id, made.redeem
 """
 
 CONFIRM = """
@@ -47,8 +49,7 @@ SET member.held = member.held - CASE before WHEN 'held' THEN draws.points ELSE 0
     member.balance = member.balance + CASE before WHEN 'confirmed' THEN draws.points ELSE 0 END
 """
 
-EXPIRE = """
-MATCH (known:Reservation)
+_EXPIRE = """
 WHERE known.status = 'held' AND known.expires_at <= $now
 WITH known LIMIT $limit
 SET known.status = 'expired'
@@ -60,6 +61,10 @@ WITH part.member AS member, part.points AS points, expired
 SET member.held = member.held - points
 RETURN DISTINCT expired
 """
+
+EXPIRE = "MATCH (known:Reservation)" + _EXPIRE
+
+EXPIRE_ONE = "MATCH (known:Reservation {key: $key})" + _EXPIRE
 
 _RESERVATION = """
 RETURN known.key, known.reference,

@@ -56,10 +56,10 @@ class PointsStore:
         """As Store.hold."""
         reference = new_reference("POINTS")
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            await self._write(
+            made = await self._write(
                 queries.HOLD, key=key, reference=reference, hold_ms=self._hold_ms, **body.model_dump()
             )
-            row = await self._find(key)
+            row = made[0] if made else await self._settled(key)
             if row is None:
                 raise await self._refusal(body)
         # A repeat of this very query, sent again over a fresh connection, finds its own reference.
@@ -70,7 +70,7 @@ class PointsStore:
         """As Store.confirm."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await self._write(queries.CONFIRM, key=key)
-            row = await self._find(key)
+            row = await self._settled(key)
         found = _reservation(row) if row else None
         if found is not None and found.status is Status.HELD:
             raise UnknownKey  # its hold came after the confirmation had found none
@@ -136,6 +136,14 @@ class PointsStore:
     async def _find(self, key: str) -> Row | None:
         rows = await self._read(queries.FIND, key=key)
         return rows[0] if rows else None
+
+    async def _settled(self, key: str) -> Row | None:
+        """As `_find`. A hold past its time is given back first: a confirmation on its way may still win."""
+        row = await self._find(key)
+        if row is not None and row[2] == Status.EXPIRED:
+            await self._write(queries.EXPIRE_ONE, key=key, limit=1)
+            row = await self._find(key)
+        return row
 
     async def _refusal(self, body: PointsRedemption) -> Refused:
         if await self.member(body.member_id) is None:

@@ -1,5 +1,4 @@
--- What the scripts share. KEYS[1] is the prefix of all names. A script answers a code, and after "ok"
--- whatever the verb adds.
+-- What the scripts share. KEYS[1] is the prefix of all names.
 
 local prefix = KEYS[1]
 
@@ -20,6 +19,11 @@ local function status_of(key)
     return 'expired'
   end
   return found[1] or nil
+end
+
+-- What a verb answers: a code, the engine's clock and the reservation, all of the same moment.
+local function answer(code, key)
+  return {code, now(), redis.call('HGETALL', reservation_of(key))}
 end
 
 -- Write the status, with every index that depends on it.

@@ -7,4 +7,4 @@ if status_of(key) == 'held' then
   count(key, 'confirmed', 1)
   set_status(key, 'confirmed')
 end
-return {'ok'}
+return answer('ok', key)

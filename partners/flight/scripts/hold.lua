@@ -5,12 +5,12 @@ local key, flight_no, date, seats, reference, hold_ms = unpack(ARGV)
 seats = tonumber(seats)
 
 if redis.call('EXISTS', reservation_of(key)) == 1 then
-  return {'known'}
+  return answer('known', key)
 end
 
 local flight = redis.call('HMGET', prefix .. 'flight:' .. flight_no, 'price_minor', 'currency', 'seats')
 if not flight[1] then
-  return {'not_found'}
+  return answer('not_found', key)
 end
 
 local day = flight_no .. '/' .. date
@@ -18,7 +18,7 @@ local counters = prefix .. 'day:' .. day
 local stock = redis.call('HMGET', counters, 'total', 'held', 'confirmed')
 local free = (stock[1] or flight[3]) - (stock[2] or 0) - (stock[3] or 0)
 if free < seats then
-  return {'sold_out'}
+  return answer('sold_out', key)
 end
 
 if not stock[1] then
@@ -32,4 +32,4 @@ redis.call('HSET', reservation_of(key), 'reference', reference, 'flight_no', fli
 set_status(key, 'held')
 redis.call('ZADD', prefix .. 'due', expires_at, key)
 count(key, 'held', 1)
-return {'ok'}
+return answer('ok', key)

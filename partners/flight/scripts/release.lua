@@ -9,4 +9,4 @@ end
 if status ~= 'released' then
   set_status(key, 'released')
 end
-return {'ok'}
+return answer('ok', key)
