@@ -5,7 +5,7 @@ and counts from one again after `temporal activity reset`. So each attempt hands
 attempt, in its heartbeat details.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 from temporalio import activity
@@ -59,9 +59,16 @@ def current_attempt(made: int = 0, *, past_breaker: bool = False) -> Attempt:
     )
 
 
-def under_way_s() -> float:
-    """Seconds since the workflow asked for this call, all attempts and waits included."""
-    return (datetime.now(UTC) - activity.info().scheduled_time).total_seconds()
+def under_way_s(asked_at: datetime | None) -> float:
+    """Seconds from the moment when the workflow asked for this call to the start of this attempt.
+
+    All attempts and waits are included, also those of a local activity before, which was asked for at
+    `asked_at`. Temporal's clock tells both moments, so the worker's may be wrong.
+    """
+    info = activity.info()
+    if info.is_local:  # the first attempt, whose times are the worker's own
+        return 0.0
+    return (info.started_time - (asked_at or info.scheduled_time)).total_seconds()
 
 
 def unavailable(message: str, attempts: int, retry_in_s: float = 0) -> CallError:

@@ -15,9 +15,9 @@ from record.pool import Pool
 from serving.client import HttpClient, ailment
 from trip.attempts import AttemptOutcome
 from trip.calls import BreakerCheck, BreakerFinding
-from trip.fence import Barring, Ending, Standing
+from trip.fence import Barring, Standing, deadline_exceeded, failed
 from trip.partner import Partner, Verb
-from trip.trip import Failure, TripStatus
+from trip.trip import Failure
 
 HEALTH_TIMEOUT_S = 3.0
 
@@ -57,21 +57,21 @@ class BreakerChecks:
         self._guard.count_new(check.partners)
         refusal = self._guard.look(check.partners)
         if refusal is None:
-            return BreakerFinding(open_at=None, standing=await fence.begin(self._pool, check.trip_id))
+            too_late = failed(deadline_exceeded(check.partners[0]))
+            standing, left_s = await fence.begin(self._pool, check.trip_id, too_late)
+            return BreakerFinding(open_at=None, standing=standing, left_s=left_s)
         partner = Partner(refusal.partner)
         if check.wait:
-            return BreakerFinding(open_at=partner)
-        return self._kept_out(partner, await fence.bar(self._pool, _ends_at(check.trip_id, partner)))
+            left_s = await fence.left_s(self._pool, check.trip_id)
+            return BreakerFinding(open_at=partner, left_s=left_s)
+        is_open = Failure(step=partner, code=_OPEN.code, message=_OPEN.message)
+        barring = Barring(trip_id=check.trip_id, ending=failed(is_open))
+        return self._kept_out(partner, await fence.bar(self._pool, barring))
 
     def _kept_out(self, partner: Partner, standing: Standing | None = None) -> BreakerFinding:
         """The finding that ends the trip: no further attempt follows."""
         self._journal.noted(Verb.RESERVE, partner, gives_up(_OPEN, AttemptOutcome.KEPT_OUT))
         return BreakerFinding(open_at=partner, standing=standing)
-
-
-def _ends_at(trip_id: str, partner: Partner) -> Barring:
-    failure = Failure(step=partner, code=_OPEN.code, message=_OPEN.message)
-    return Barring(trip_id=trip_id, ending=Ending(status=TripStatus.FAILED, failure=failure))
 
 
 class HealthProbes:

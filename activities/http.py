@@ -93,7 +93,9 @@ def _refusal(verb: Verb, reply: Reply) -> Refused | Unanswered:
         return Refused(code, detail or answered, no_effect=True)
     if reply.status in _REFUSE[verb]:
         return Refused(PARTNER_REFUSED, answered, no_effect=verb is Verb.CONFIRM)
-    return Unanswered(answered, parse_retry_after(reply.headers.get("Retry-After"), datetime.now(UTC)))
+    headers = reply.headers
+    retry_after_s = parse_retry_after(headers.get("Retry-After"), headers.get("Date"), datetime.now(UTC))
+    return Unanswered(answered, retry_after_s)
 
 
 def _problem(body: bytes) -> tuple[str, str]:

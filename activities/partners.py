@@ -132,7 +132,7 @@ class PartnerCalls:
         if refusal.reason is not Reason.BREAKER_OPEN:
             return puts_off(refusal, made)
         patience_s = self._settings.attention_s if call.patience is Patience.LIMITED else math.inf
-        left_s = patience_s - under_way_s()
+        left_s = patience_s - under_way_s(call.asked_at)
         if call.patience is Patience.NONE or left_s <= 0:
             return gives_up(unavailable(refusal.reason.value, made), AttemptOutcome.KEPT_OUT)
         retry_in_s = min(refusal.retry_in_s, max(left_s, SHORTEST_WAIT_S))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from pydantic import ValidationError
@@ -19,7 +18,7 @@ log = logging.getLogger(__name__)
 STARTS_AT_ONCE = 50
 STOP_S = 5.0
 LOOK_EVERY_S = 1.0
-OWED_AFTER = timedelta(seconds=2)
+OWED_AFTER_S = 2.0
 """A start that takes longer is owed: any front door may make it."""
 
 BATCH = 200
@@ -118,9 +117,9 @@ class Starter:
         if self._behind:
             await self._look()
         self._wake.clear()
-        before = datetime.now(UTC) - (timedelta(0) if self._behind else OWED_AFTER)
+        least_age_s = 0 if self._behind else OWED_AFTER_S
         after = trips.OLDEST
-        while owed := await trips.backlog(self._pool, after, before, BATCH):
+        while owed := await trips.backlog(self._pool, after, least_age_s, BATCH):
             await self._start_all(owed)
             after = owed[-1]["created_at"], owed[-1]["trip_id"]
         self._behind = self._wake.is_set()

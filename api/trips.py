@@ -85,20 +85,19 @@ async def book_trip(
     prefer: Annotated[str | None, Header(description="`wait=SECONDS`, at most 60 (RFC 7240)")] = None,
 ) -> JSONResponse:
     """Book a trip. 202 means that the trip is written; from then on it is carried to an end."""
-    accepted, booking = _accepted(order, idempotency_key, door, caller.tenant)
+    request = _request(order, idempotency_key, door, caller.tenant)
     refusal = _refuse_order(order, door) or _refuse_more(door)
     if refusal is not None:
-        known = await trips.known_key(door.pool, accepted) if idempotency_key else None
-        return refusal if known is None else await _repeated(door, known, accepted, prefer)
+        known = await trips.known_key(door.pool, request) if idempotency_key else None
+        return refusal if known is None else await _repeated(door, known, request, prefer)
     with door.starter.accepting():
-        known = await trips.accept(door.pool, accepted)
-        if known is None:
-            door.starter.start_soon(booking)
-    if known is not None:
-        return await _repeated(door, known, accepted, prefer)
-    return await _answer(
-        door, accepted.tenant, accepted.trip.model_dump(mode="json"), wait_seconds(prefer), otherwise=202
-    )
+        accepted = await trips.accept(door.pool, request)
+        if isinstance(accepted, Booking):
+            door.starter.start_soon(accepted)
+    if isinstance(accepted, trips.KnownKey):
+        return await _repeated(door, accepted, request, prefer)
+    trip = new_trip(accepted).model_dump(mode="json")
+    return await _answer(door, caller.tenant, trip, wait_seconds(prefer), otherwise=202)
 
 
 @router.get("", responses=documented(422))
@@ -205,43 +204,31 @@ def _years_later(day: date, years: int) -> date:
         return day.replace(year=day.year + years, day=28)
 
 
-def _accepted(
-    order: TripOrder, idempotency_key: str | None, door: Door, tenant: str
-) -> tuple[trips.Accepted, Booking]:
+def _request(order: TripOrder, idempotency_key: str | None, door: Door, tenant: str) -> trips.Request:
     trip_id = str(uuid.uuid4())
-    booking = Booking(
-        trip_id=trip_id,
-        tenant=tenant,
-        order=order,
-        accepted_at=datetime.now(UTC),
-        links=Links(
-            self_=f"/trips/{trip_id}",
-            events=f"/trips/{trip_id}/events",
-            temporal_ui=f"{door.temporal_ui}/workflows/{trip_id}",
-        ),
+    links = Links(
+        self_=f"/trips/{trip_id}",
+        events=f"/trips/{trip_id}/events",
+        temporal_ui=f"{door.temporal_ui}/workflows/{trip_id}",
     )
-    document = booking.model_dump(mode="json")
-    body = json.dumps(document["order"], sort_keys=True).encode()
-    accepted = trips.Accepted(
-        trip=new_trip(booking),
-        tenant=tenant,
-        idempotency_key=idempotency_key,
-        body_hash=hashlib.sha256(body).digest(),
-        booking=document,
-    )
-    return accepted, booking
+
+    def booked_at(accepted_at: datetime) -> Booking:
+        return Booking(trip_id=trip_id, tenant=tenant, order=order, accepted_at=accepted_at, links=links)
+
+    body = json.dumps(order.model_dump(mode="json"), sort_keys=True).encode()
+    return trips.Request(booked_at, tenant, idempotency_key, hashlib.sha256(body).digest())
 
 
 async def _repeated(
-    door: Door, known: trips.KnownKey, accepted: trips.Accepted, prefer: str | None
+    door: Door, known: trips.KnownKey, request: trips.Request, prefer: str | None
 ) -> JSONResponse:
-    if known.body_hash != accepted.body_hash:
+    if known.body_hash != request.body_hash:
         return bad_field(
             "Idempotency-Key",
             "was used with another body; send the same body or another key",
             code="idempotency_key_reused",
         )
-    return await _answer(door, accepted.tenant, known.trip, wait_seconds(prefer), otherwise=200)
+    return await _answer(door, request.tenant, known.trip, wait_seconds(prefer), otherwise=200)
 
 
 async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:

@@ -130,23 +130,28 @@ def keyed_delay(
     return next_delay(policy, attempt, uniform, previous_s=previous, retry_after_s=retry_after_s)
 
 
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
+def parse_retry_after(value: str | None, date: str | None, now: datetime) -> float | None:
     """Seconds that a `Retry-After` header (RFC 9110, section 10.2.3) asks for, at most MAX_RETRY_AFTER_S.
 
-    The header holds seconds (a decimal fraction is tolerated) or an HTTP date, which is compared with `now`.
+    The header holds seconds (a decimal fraction is tolerated) or an HTTP date. Such a date is by the
+    partner's clock, so it is compared with `date`, the answer's own `Date` header. `now` is for answers
+    without one.
     None if the header is missing, unreadable, or names a moment that has passed.
     """
     text = (value or "").strip()
-    seconds = float(text) if _DELTA_SECONDS.fullmatch(text) else _seconds_until(text, now)
-    return None if seconds is None or seconds < 0 else min(seconds, MAX_RETRY_AFTER_S)
+    if _DELTA_SECONDS.fullmatch(text):
+        return min(float(text), MAX_RETRY_AFTER_S)
+    moment = _moment(text)
+    if moment is None:
+        return None
+    seconds = (moment - (_moment(date or "") or now)).total_seconds()
+    return None if seconds < 0 else min(seconds, MAX_RETRY_AFTER_S)
 
 
-def _seconds_until(http_date: str, now: datetime) -> float | None:
+def _moment(http_date: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(http_date)
-        if moment.tzinfo is None:
-            # HTTP dates are in UTC, even in the obsolete form that does not say so.
-            moment = moment.replace(tzinfo=UTC)
-        return (moment - now).total_seconds()
+        # HTTP dates are in UTC, even in the obsolete form that does not say so.
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None

@@ -3,20 +3,31 @@
 none -> begun -> captures -> undone      none -> barred -> undone      begun -> undone
 """
 
-from typing import Any
-
 from record.pool import Pool, connected
 from record.trips import CHANGES, FINAL
 from trip.calls import CaptureDecision
-from trip.fence import Barring, Mark, Standing
+from trip.fence import Barring, Ending, Mark, Standing
 
-_BEGIN = """
+# Both moments are by PostgreSQL's clock.
+_LEFT_S = """
+    extract(epoch from created_at - clock_timestamp())::float8 + (booking -> 'order' ->> 'deadline_s')::float8
+    """
+
+_BEGIN = f"""
     update trips set
         started_at = coalesce(started_at, now()),
-        sending = case when status = 'confirmed' then 'captures' else coalesce(sending, 'begun') end
+        ending = case when sending is null and status <> 'confirmed' and {_LEFT_S} <= 0 then $2
+                      else ending end,
+        sending = case
+            when status = 'confirmed' then 'captures'
+            when sending is null and {_LEFT_S} <= 0 then 'barred'
+            else coalesce(sending, 'begun') end
     where trip_id = $1
-    returning sending::text as mark, version, ending, case when sending <> 'begun' then trip end as trip
-    """
+    returning sending::text as mark, version, ending, case when sending <> 'begun' then trip end as trip,
+              {_LEFT_S} as left_s
+    """  # noqa: S608  an expression of this module
+
+_LEFT = f"select {_LEFT_S} from trips where trip_id = $1"  # noqa: S608  as above
 
 _BAR = """
     update trips set
@@ -44,17 +55,40 @@ _CAPTURE = """
     """
 
 
-async def begin(pool: Pool, trip_id: str) -> Standing:
-    """Ask for leave to send holds, for the first time or again. BEGUN gives it."""
-    return await _moved(pool, _BEGIN, trip_id) or Standing(mark=Mark.BEGUN)
+async def begin(pool: Pool, trip_id: str, too_late: Ending) -> tuple[Standing, float | None]:
+    """Ask for leave to send holds, for the first time or again. BEGUN gives it.
+
+    If nothing was sent before the deadline, the trip is barred and ends with `too_late`. Also returns how
+    many seconds are left until the deadline, None if the trip has no row.
+    """
+    async with connected(pool) as connection:
+        row = await connection.fetchrow(_BEGIN, trip_id, too_late.model_dump(mode="json"))
+    if row is None:
+        return Standing(mark=Mark.BEGUN), None
+    found = dict(row)
+    left_s: float | None = found.pop("left_s")
+    return Standing.model_validate(found), left_s
+
+
+async def left_s(pool: Pool, trip_id: str) -> float | None:
+    """How many seconds the trip has left until its deadline. None if it has no row."""
+    async with connected(pool) as connection:
+        left: float | None = await connection.fetchval(
+            _LEFT,
+            trip_id,
+        )
+    return left
 
 
 async def bar(pool: Pool, barring: Barring) -> Standing:
     """Ask for leave to undo the trip. CAPTURES refuses. BARRED and UNDONE give it, and the ending to take."""
     ending = barring.ending.model_dump(mode="json")
     arguments = (barring.trip_id, ending, barring.sent, barring.after_capture)
-    found = await _moved(pool, _BAR, *arguments)
-    return found or Standing(mark=Mark.UNDONE, ending=barring.ending)
+    async with connected(pool) as connection:
+        row = await connection.fetchrow(_BAR, *arguments)
+    if row is None:
+        return Standing(mark=Mark.UNDONE, ending=barring.ending)
+    return Standing.model_validate(dict(row))
 
 
 async def capture(pool: Pool, decision: CaptureDecision) -> bool:
@@ -82,9 +116,3 @@ async def capture(pool: Pool, decision: CaptureDecision) -> bool:
     if row is None:
         raise LookupError(trip.trip_id)
     return bool(row["mark"] == Mark.CAPTURES or row["status"] == "confirmed")
-
-
-async def _moved(pool: Pool, statement: str, *arguments: Any) -> Standing | None:
-    async with connected(pool) as connection:
-        row = await connection.fetchrow(statement, *arguments)
-    return None if row is None else Standing.model_validate(dict(row))

@@ -1,7 +1,7 @@
 """The trips' table: a row for each trip, from its acceptance until long after its history is gone."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import asyncpg
 
 from record.pages import Position
 from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
-from trip.trip import FINAL_STATUSES, Trip
+from trip.trip import FINAL_STATUSES, Booking, Trip, new_trip
 
 CHANGES = "trips"
 """The channel that announces every write of a trip, with the trip's id."""
@@ -22,14 +22,13 @@ FINAL = [status.value for status in FINAL_STATUSES]
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """A trip to accept: its first state, and the booking that its workflow is started with."""
+class Request:
+    """A trip that is asked for. `booked_at` makes its booking, given the time when it is accepted."""
 
-    trip: Trip
+    booked_at: Callable[[datetime], Booking]
     tenant: str
     idempotency_key: str | None
     body_hash: bytes
-    booking: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,18 @@ class KnownKey:
     body_hash: bytes
 
 
-async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
-    """Write a new trip and its first event.
+async def accept(pool: Pool, request: Request) -> Booking | KnownKey:
+    """Write a new trip and its first event. It is accepted now, by PostgreSQL's clock.
 
-    Returns None, or what the idempotency key stands for if it was seen before. Raises RecordAway: the caller
-    is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has ended
-    inserts nothing.
+    Returns its booking, or what the idempotency key stands for if it was seen before. Raises RecordAway: the
+    caller is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has
+    ended inserts nothing.
     """
-    trip = accepted.trip
     ends = asyncio.get_running_loop().time() + CALL_TIMEOUT_S
     async with connected(pool) as connection:
         now: datetime = await connection.fetchval("select clock_timestamp()")
+        booking = request.booked_at(now)
+        trip = new_trip(booking)
         too_late = now + timedelta(seconds=ends - asyncio.get_running_loop().time())
         written = await connection.fetchval(
             """
@@ -63,30 +63,30 @@ async def accept(pool: Pool, accepted: Accepted) -> KnownKey | None:
             select trip_id, version, trip from accepted returning true
             """,
             trip.trip_id,
-            accepted.tenant,
-            accepted.idempotency_key,
-            accepted.body_hash,
-            accepted.booking,
+            booking.tenant,
+            request.idempotency_key,
+            request.body_hash,
+            booking.model_dump(mode="json"),
             trip.model_dump(mode="json"),
             trip.status.value,
-            trip.created_at,
+            now,
             too_late,
         )
     if written:
-        return None
-    known = await known_key(pool, accepted)
+        return booking
+    known = await known_key(pool, request)
     if known is None:
         raise RecordAway("the trip is neither written nor known")
     return known
 
 
-async def known_key(pool: Pool, accepted: Accepted) -> KnownKey | None:
+async def known_key(pool: Pool, request: Request) -> KnownKey | None:
     """What the idempotency key stands for. None if the key is new, or if there is no key."""
     async with connected(pool) as connection:
         row = await connection.fetchrow(
             "select trip, body_hash from trips where tenant = $1 and idempotency_key = $2",
-            accepted.tenant,
-            accepted.idempotency_key,
+            request.tenant,
+            request.idempotency_key,
         )
     return KnownKey(row["trip"], row["body_hash"]) if row else None
 
@@ -151,8 +151,8 @@ async def mark_started(pool: Pool, trip_ids: Sequence[str]) -> None:
         )
 
 
-async def backlog(pool: Pool, after: Position, before: datetime, limit: int) -> list[asyncpg.Record]:
-    """Trips after a position, accepted before a time, that have not started; oldest first.
+async def backlog(pool: Pool, after: Position, least_age_s: float, limit: int) -> list[asyncpg.Record]:
+    """Trips after a position, accepted so many seconds ago or longer, that have not started; oldest first.
 
     Each has `trip_id`, `created_at` and `booking`.
     """
@@ -160,11 +160,12 @@ async def backlog(pool: Pool, after: Position, before: datetime, limit: int) -> 
         return await connection.fetch(
             """
             select trip_id, created_at, booking from trips
-            where started_at is null and (created_at, trip_id) > ($1, $2) and created_at <= $3
+            where started_at is null and (created_at, trip_id) > ($1, $2)
+              and created_at <= clock_timestamp() - make_interval(secs => $3)
             order by created_at, trip_id limit $4
             """,
             *after,
-            before,
+            least_age_s,
             limit,
         )
 

@@ -17,6 +17,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from stack.system import Ports, free_ports
+from tests import faketime
 from tests.browser import chromium
 from trials.traveller import Traveller
 from trials.world import World, described
@@ -183,3 +184,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out."""
     if chromium.is_left_out():
         terminalreporter.write_sep("=", f"tests/browser left out, no Chromium: {chromium.REMEDY}")
+    if faketime.is_left_out():
+        terminalreporter.write_sep("=", f"tests of wrong clocks left out, no libfaketime: {faketime.REMEDY}")

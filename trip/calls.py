@@ -33,8 +33,9 @@ class Terms(BaseModel):
 class PartnerCall(BaseModel):
     """One call. `key` is the trip's id, so that every attempt is safe to repeat. A release has no `terms`.
 
-    `made` counts the attempts that a local activity has made before. `past_breaker` lets the first attempt
-    through an open breaker, by an operator's word. `decision` is given with a capture.
+    `made` counts the attempts that a local activity has made before, and `asked_at` is Temporal's time when
+    that was asked for. `past_breaker` lets the first attempt through an open breaker, by an operator's word.
+    `decision` is given with a capture.
     """
 
     key: str
@@ -42,6 +43,7 @@ class PartnerCall(BaseModel):
     terms: Terms | None = None
     patience: Patience = Patience.LIMITED
     made: int = 0
+    asked_at: datetime | None = None
     past_breaker: bool = False
     decision: CaptureDecision | None = None
 
@@ -55,7 +57,11 @@ class BreakerCheck(BaseModel):
 
 
 class BreakerFinding(BaseModel):
-    """A partner whose breaker keeps calls out, if any. `standing` is None if the row was not asked."""
+    """A partner whose breaker keeps calls out, if any. `standing` is None if the row was not asked.
+
+    `left_s`: how many seconds the trip has left until its deadline, by PostgreSQL's clock.
+    """
 
     open_at: Partner | None
     standing: Standing | None = None
+    left_s: float | None = None

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel
 
+from trip.partner import DEADLINE_EXCEEDED, Partner
 from trip.trip import Failure, Trip, TripStatus
 
 
@@ -25,6 +26,17 @@ class Ending(BaseModel):
 
     status: TripStatus
     failure: Failure | None = None
+
+
+def deadline_exceeded(step: Partner) -> Failure:
+    """Why a trip fails whose `step` was not held before the deadline."""
+    message = "the trip was not held in full before its deadline"
+    return Failure(step=step, code=DEADLINE_EXCEEDED, message=message)
+
+
+def failed(failure: Failure) -> Ending:
+    """The ending of a trip that fails."""
+    return Ending(status=TripStatus.FAILED, failure=failure)
 
 
 class Standing(BaseModel):

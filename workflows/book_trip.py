@@ -7,15 +7,14 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows.calls import AlreadySettled
-from workflows.fence import OVERTAKEN, Fence
+from workflows.fence import OVERTAKEN, Fence, TooLate
 from workflows.progress import Progress
 from workflows.saga import Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end, until
 
 with workflow.unsafe.imports_passed_through():
-    from trip.fence import Ending
-    from trip.partner import DEADLINE_EXCEEDED
-    from trip.trip import Booking, Failure, OperatorOrder, StepStatus, Trip, TripStatus
+    from trip.fence import Ending, deadline_exceeded, failed
+    from trip.trip import Booking, OperatorOrder, StepStatus, Trip, TripStatus
 
 ALREADY_FINAL = "already_final"
 NOT_STUCK = "not_stuck"
@@ -29,9 +28,8 @@ class BookTrip:
 
     @workflow.init
     def __init__(self, booking: Booking) -> None:
-        self._deadline = booking.accepted_at + timedelta(seconds=booking.order.deadline_s)
         self._progress = Progress(booking)
-        self._fence = Fence(booking.trip_id, booking.order, self._progress)
+        self._fence = Fence(booking, self._progress)
         self._saga = Saga(booking.trip_id, booking.order, self._progress, self._fence)
         self._cancel_asked = False
         self._capture_decided = False
@@ -74,8 +72,6 @@ class BookTrip:
 
     async def _hold(self) -> Ending | None:
         """Hold all parts before the deadline. None when capture is decided, or why it never will be."""
-        if workflow.now() >= self._deadline:
-            return self._too_late()
         holding = asyncio.create_task(self._saga.hold_all())
         ending = await self._stopped_before(holding)
         await to_the_end(cancelled(holding))
@@ -83,7 +79,7 @@ class BookTrip:
             ending = CANCELLED
         if ending is None and (error := holding.exception()):
             ending = self._ending_of(error)
-        if ending is None and workflow.now() >= self._deadline:
+        if ending is None and workflow.now() >= self._fence.deadline:
             ending = self._too_late()
         self._capture_decided = ending is None
         return ending
@@ -117,7 +113,7 @@ class BookTrip:
             # A timer starts to run when the workflow task ends, and local activities go on until then.
             await workflow.wait_condition(lambda: is_stopped() or not self._progress.is_soon_more)
             if not is_stopped():
-                left = self._deadline - workflow.now()
+                left = self._fence.deadline - workflow.now()
                 await workflow.wait_condition(is_stopped, timeout=max(left, timedelta(milliseconds=1)))
         except TimeoutError:
             return self._too_late()
@@ -130,18 +126,14 @@ class BookTrip:
             return Ending(status=TripStatus.FAILED, failure=error.failure)
         if isinstance(error, AlreadySettled):
             return OVERTAKEN
+        if isinstance(error, TooLate):
+            return self._too_late()
         raise error
 
     def _too_late(self) -> Ending:
         steps = self._progress.trip.steps
         open_steps = (s for s in steps if s.status in (StepStatus.UNKNOWN, StepStatus.PENDING))
-        waited_for = next(open_steps, steps[-1]).name
-        failure = Failure(
-            step=waited_for,
-            code=DEADLINE_EXCEEDED,
-            message="the trip was not held in full before its deadline",
-        )
-        return Ending(status=TripStatus.FAILED, failure=failure)
+        return failed(deadline_exceeded(next(open_steps, steps[-1]).name))
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

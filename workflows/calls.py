@@ -88,13 +88,13 @@ async def carry_out(
     Raises CallFailed, AlreadySettled if another run undoes the trip that is to be captured, and
     CancelledError if the awaiting task was cancelled.
     """
-    name = activity_name(verb, partner)
+    name, asked_at = activity_name(verb, partner), workflow.now()
     if locally and call.patience is not Patience.ENDLESS and not call.past_breaker:
         try:
             with locally:
                 return await _local(name, call, summary)
         except _ToBeRetried as missed:
-            call = call.model_copy(update={"made": missed.error.attempts})
+            call = call.model_copy(update={"made": missed.error.attempts, "asked_at": asked_at})
             delay_s = missed.error.retry_in_s
         if delay_s:
             await workflow.sleep(timedelta(seconds=delay_s), summary=f"{name} again")

@@ -5,6 +5,7 @@ earlier run sent. So a run asks the row before it sends holds, before it capture
 """
 
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import NamedTuple
 
 from temporalio import workflow
@@ -15,12 +16,15 @@ from workflows.progress import Progress
 with workflow.unsafe.imports_passed_through():
     from trip.calls import BreakerCheck, BreakerFinding, CaptureDecision
     from trip.fence import Barring, Ending, Mark, Standing
-    from trip.order import TripOrder
     from trip.partner import Partner
-    from trip.trip import StepStatus, TripStatus
+    from trip.trip import Booking, StepStatus, TripStatus
 
 OVERTAKEN = Ending(status=TripStatus.CANCELLED)
 """Until the row says how the other run ends the trip."""
+
+
+class TooLate(Exception):
+    """The deadline is over, and this run has sent nothing."""
 
 
 class Undo(NamedTuple):
@@ -33,16 +37,18 @@ class Undo(NamedTuple):
 class Fence:
     """Asks the row. If the record is away at the first question, the history stands for it from then on."""
 
-    def __init__(self, trip_id: str, order: TripOrder, progress: Progress) -> None:
-        self._trip_id = trip_id
-        self._order = order
+    def __init__(self, booking: Booking, progress: Progress) -> None:
+        self._trip_id = booking.trip_id
+        self._order = booking.order
         self._progress = progress
+        self.deadline = booking.accepted_at + timedelta(seconds=booking.order.deadline_s)
+        """By Temporal's clock. Until the record has said what is left, its own clock is taken to agree."""
         self._record_was_away = False
 
     async def begin(self) -> Partner | None:
         """Take leave to send holds. Returns a partner if the trip may not wait for its open breaker.
 
-        Raises AlreadySettled if another run captures or undoes the trip.
+        Raises AlreadySettled if another run captures or undoes the trip, and TooLate after the deadline.
         """
         wait = self._order.when_partner_down == "wait"
         partners = self._order.partners()
@@ -58,6 +64,8 @@ class Fence:
             self._take_note(standing)
             if standing.mark is not Mark.BEGUN:
                 raise AlreadySettled
+        if workflow.now() >= self.deadline:
+            raise TooLate
         return finding.open_at
 
     def locally(self) -> AbstractContextManager[None] | None:
@@ -97,4 +105,7 @@ class Fence:
 
     async def _check_at_once(self, check: BreakerCheck, summary: str) -> BreakerFinding | None:
         with self._progress.soon_more():
-            return await check_breaker_at_once(check, summary)
+            finding = await check_breaker_at_once(check, summary)
+        if finding is not None and finding.left_s is not None:
+            self.deadline = workflow.now() + timedelta(seconds=finding.left_s)
+        return finding

@@ -67,6 +67,12 @@ def barring(trip_id: str, code: str = "late", **more: bool) -> Barring:
     return Barring(trip_id=trip_id, ending=Ending(status=TripStatus.FAILED, failure=failure), **more)
 
 
+ENDING = barring("").ending
+BOOKED_LONG_AGO = """
+    update trips set created_at = now() - interval '61 s', booking = '{"order": {"deadline_s": 60}}'
+    where trip_id = $1
+    """
+
 Question = tuple[str, tuple[Any, ...]]
 
 
@@ -75,7 +81,7 @@ def drawn(draw: random.Random, trip_id: str, number: int) -> Question:
     version = draw.randint(0, 6)
     match draw.choice(["begin", "bar", "capture", "save"]):
         case "begin":
-            return "begin", ()
+            return "begin", (barring(trip_id, f"code {number}").ending,)
         case "bar":
             flags = {"sent": draw.random() < 0.3, "after_capture": draw.random() < 0.3}
             return "bar", (barring(trip_id, f"code {number}", **flags),)
@@ -89,8 +95,8 @@ def drawn(draw: random.Random, trip_id: str, number: int) -> Question:
 async def asked(pool: Pool, trip_id: str, question: Question) -> Standing | bool | int | None:
     """What the record answers."""
     match question:
-        case "begin", _:
-            return await fence.begin(pool, trip_id)
+        case "begin", (given,):
+            return (await fence.begin(pool, trip_id, given))[0]
         case "bar", (given,):
             return await fence.bar(pool, given)
         case "capture", (given,):
@@ -103,7 +109,9 @@ async def asked(pool: Pool, trip_id: str, question: Question) -> Standing | bool
 @pytest.mark.parametrize("seed", range(40))
 async def test_the_record_answers_as_the_model_of_the_row(pool: Pool, trip_id: str, seed: int) -> None:
     """The search over lost tasks (tests/workflows) runs on this model."""
-    draw, model = random.Random(seed), Row(trip=shown(trip_id))
+    draw, model = random.Random(seed), Row(trip=shown(trip_id), is_late=seed % 2 == 1)
+    if model.is_late:
+        await pool.execute(BOOKED_LONG_AGO, trip_id)
     for number in range(QUESTIONS):
         name, given = drawn(draw, trip_id, number)
         answer = await asked(pool, trip_id, (name, given))
@@ -122,7 +130,8 @@ async def test_the_record_answers_as_the_model_of_the_row(pool: Pool, trip_id: s
 async def test_a_trip_without_a_row_is_decided_by_its_history(pool: Pool) -> None:
     with pytest.raises(LookupError):
         await fence.capture(pool, CaptureDecision(trip=shown("no-such-trip"), version=1))
-    assert await fence.begin(pool, "no-such-trip") == Standing(mark=Mark.BEGUN)
+    assert await fence.begin(pool, "no-such-trip", ENDING) == (Standing(mark=Mark.BEGUN), None)
+    assert await fence.left_s(pool, "no-such-trip") is None
     assert (await fence.bar(pool, barring("no-such-trip"))).mark is Mark.UNDONE
 
 
@@ -131,8 +140,9 @@ async def test_of_those_who_begin_and_bar_at_once_one_side_wins(
     pool: Pool, trip_id: str, round_: int
 ) -> None:
     async def begin_or_bar(turn: int) -> Mark:
-        one = fence.begin(pool, trip_id) if turn % 2 else fence.bar(pool, barring(trip_id))
-        return (await one).mark
+        if turn % 2:
+            return (await fence.begin(pool, trip_id, ENDING))[0].mark
+        return (await fence.bar(pool, barring(trip_id))).mark
 
     found = await asyncio.gather(*[begin_or_bar(turn) for turn in range(CONTENDERS)])
     begun, barred = set(found[1::2]), set(found[::2])
@@ -145,7 +155,7 @@ async def test_of_those_who_begin_and_bar_at_once_one_side_wins(
 async def test_of_those_who_capture_and_bar_at_once_one_side_wins(
     pool: Pool, trip_id: str, round_: int
 ) -> None:
-    await fence.begin(pool, trip_id)
+    await fence.begin(pool, trip_id, ENDING)
 
     async def is_captured(turn: int) -> bool:
         if turn % 2:
@@ -158,6 +168,14 @@ async def test_of_those_who_capture_and_bar_at_once_one_side_wins(
 
 @pytest.mark.parametrize("round_", range(10))
 async def test_endings_that_come_at_once_leave_one(pool: Pool, trip_id: str, round_: int) -> None:
-    await fence.begin(pool, trip_id)
+    await fence.begin(pool, trip_id, ENDING)
     found = await asyncio.gather(*[fence.bar(pool, barring(trip_id, f"code {n}")) for n in range(CONTENDERS)])
     assert len({standing.model_dump_json() for standing in found}) == 1
+
+
+async def test_what_is_left_until_the_deadline_is_told_by_postgresqls_clock(pool: Pool, trip_id: str) -> None:
+    await pool.execute(BOOKED_LONG_AGO.replace("61", "20"), trip_id)
+    standing, left_s = await fence.begin(pool, trip_id, ENDING)
+    assert standing.mark is Mark.BEGUN and left_s is not None
+    assert 30 < left_s <= 40
+    assert 30 < (await fence.left_s(pool, trip_id) or 0) <= left_s

@@ -26,8 +26,8 @@ class WrittenTrip:
 
     async def accept(self) -> None:
         """Write version 0, and version 1 so that nobody starts its workflow."""
-        booking = self._booking.model_dump(mode="json")
-        assert not await trips.accept(self._pool, trips.Accepted(self.trip, "default", None, b"", booking))
+        request = trips.Request(lambda _: self._booking, "default", None, b"")
+        assert await trips.accept(self._pool, request) == self._booking
         await self.change(1)
 
     async def change(self, times: int) -> None:

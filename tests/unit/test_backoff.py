@@ -196,12 +196,12 @@ def test_decorrelated_jitter_starts_uniform_between_base_and_thrice_that() -> No
     ],
 )
 def test_retry_after_headers(header: str | None, expected: float | None) -> None:
-    assert parse_retry_after(header, NOW) == expected
+    assert parse_retry_after(header, None, NOW) == expected
 
 
 @given(st.text() | st.from_regex(r"\A\w{3}, \d+ \w{3} \d+ [\d:]+ \S*\Z"))
 def test_no_header_whatever_raises_or_asks_for_too_much(header: str) -> None:
-    parsed = parse_retry_after(header, NOW)
+    parsed = parse_retry_after(header, None, NOW)
     assert parsed is None or 0 <= parsed <= MAX_RETRY_AFTER_S
 
 
@@ -209,4 +209,8 @@ def test_no_header_whatever_raises_or_asks_for_too_much(header: str) -> None:
 def test_a_date_asks_for_the_seconds_until_then(ahead_s: int) -> None:
     header = format_datetime(NOW + timedelta(seconds=ahead_s), usegmt=True)
     elsewhere = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert parse_retry_after(header, elsewhere) == ahead_s
+    assert parse_retry_after(header, None, elsewhere) == ahead_s
+    # If the answer says what its partner's clock showed, it does not matter how wrong ours is.
+    for wrong in (timedelta(minutes=-6), timedelta(days=1)):
+        assert parse_retry_after(header, format_datetime(NOW, usegmt=True), NOW + wrong) == ahead_s
+    assert parse_retry_after(header, "no date", NOW) == ahead_s

@@ -46,9 +46,12 @@ class Ended:
     seen: list[str]
 
 
-def carried_out(behaviour: Behaviour, mishap: Mishap, record_away: int = 0) -> Ended:
+def carried_out(
+    behaviour: Behaviour, mishap: Mishap, record_away: int = 0, kept_out: int = 0, *, is_late: bool = False
+) -> Ended:
     """Book the trip, with one mishap on the way."""
-    world = World(behaviour, Row(trip=new_trip(BOOKING)), record_away=record_away)
+    row = Row(trip=new_trip(BOOKING), is_late=is_late)
+    world = World(behaviour, row, record_away=record_away, kept_out=kept_out)
     server = Server(BOOKING, world, mishap.flags)
     run, jobs = Run(server), [server.start_job()]
     done, stale, seen = 0, None, list[str]()

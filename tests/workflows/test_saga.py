@@ -10,7 +10,8 @@ from tests.workflows.behaviours import BEHAVIOURS
 from tests.workflows.machine import CANCEL, LATE, NEXT_DEFAULT, TEMPORAL_CANCEL
 from tests.workflows.search import ALL, WAITING, Mishap, carried_out, faults, reset
 from tests.workflows.world import Row
-from trip.fence import Ending, Mark, Standing
+from trip.fence import Ending, Mark, Standing, deadline_exceeded
+from trip.partner import PARTNER_UNAVAILABLE
 from trip.trip import StepStatus, Trip, TripStatus
 from workflows.fence import Fence, Undo
 from workflows.progress import Progress
@@ -84,6 +85,28 @@ def test_no_hold_is_captured_over_that_would_expire_before_it_is_confirmed() -> 
     assert "confirm_payment" not in ended.server.world.calls
 
 
+@pytest.mark.parametrize("lost_after", [None, 0, 1, 2, 3])
+def test_a_trip_that_an_open_breaker_barred_fails_for_it_though_the_task_is_lost(
+    lost_after: int | None,
+) -> None:
+    """The next run finds the breaker closed again. It ends the trip for the reason that stands in the row."""
+    ended = carried_out(BEHAVIOURS["well"], Mishap(lost_after), kept_out=1)
+    assert list(faults(ended)) == []
+    assert (ended.result.status, ended.result.failure and ended.result.failure.code) == (
+        TripStatus.FAILED,
+        PARTNER_UNAVAILABLE,
+    )
+    assert ended.server.world.reservations == {}
+
+
+@pytest.mark.parametrize("lost_after", [None, 0, 1, 2, 3])
+def test_a_trip_that_begins_after_its_deadline_fails_for_it_and_sends_nothing(lost_after: int | None) -> None:
+    ended = carried_out(BEHAVIOURS["well"], Mishap(lost_after), is_late=True)
+    assert list(faults(ended)) == []
+    assert ended.result.failure == deadline_exceeded(ended.result.steps[0].name)
+    assert ended.server.world.reservations == {}
+
+
 async def _undo_unasked(fence: Fence, ending: Ending, *, after_capture: bool = False) -> Undo:
     return Undo(ending, fence._order.partners())
 
@@ -104,7 +127,7 @@ async def _cover_what_is_remembered(
 
 
 BROKEN: dict[str, tuple[type, str, Callable[..., Any], str]] = {
-    "no mark": (Row, "begin", lambda _row: Standing(mark=Mark.BEGUN), "well"),
+    "no mark": (Row, "begin", lambda _row, _too_late: Standing(mark=Mark.BEGUN), "well"),
     "no bar": (Fence, "undo", _undo_unasked, "well"),
     "the capture is not decided": (Row, "capture", lambda _row, _decision: True, "well"),
     "versions are ignored": (Row, "save", _save_anything, "a release is stuck"),

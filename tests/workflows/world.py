@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from trip.calls import BreakerCheck, BreakerFinding, CaptureDecision, PartnerCall
-from trip.fence import Barring, Ending, Mark, Standing
+from trip.fence import Barring, Ending, Mark, Standing, deadline_exceeded, failed
 from trip.partner import (
     PARTNER_UNAVAILABLE,
     UNDONE,
@@ -17,7 +17,7 @@ from trip.partner import (
     ReservationStatus,
     Verb,
 )
-from trip.trip import FINAL_STATUSES, Trip, TripStatus
+from trip.trip import FINAL_STATUSES, Failure, Trip, TripStatus
 
 PRICE = 1000
 
@@ -46,11 +46,14 @@ class Row:
     status: TripStatus = TripStatus.BOOKING
     trip: Trip | None = None
     ending: Ending | None = None
+    is_late: bool = False
 
-    def begin(self) -> Standing:
+    def begin(self, too_late: Ending) -> Standing:
         """As record.fence.begin."""
         if self.status is TripStatus.CONFIRMED:
             self.mark = Mark.CAPTURES
+        elif self.mark is None and self.is_late:
+            self.mark, self.ending = Mark.BARRED, too_late
         self.mark = self.mark or Mark.BEGUN
         return self._standing(shows_trip=self.mark is not Mark.BEGUN)
 
@@ -96,7 +99,8 @@ Behaviour = Callable[["World", Verb, Partner], None]
 
 @dataclass
 class World:
-    """One trip's row and its reservations by partner. `record_away` counts the local questions that fail.
+    """One trip's row and its reservations by partner. `record_away` counts the local questions that fail,
+    and `kept_out` the checks that find a breaker open.
 
     What is held from now on expires at `expires_at`.
     """
@@ -105,6 +109,7 @@ class World:
     row: Row = field(default_factory=Row)
     reservations: dict[Partner, ReservationStatus] = field(default_factory=dict)
     record_away: int = 0
+    kept_out: int = 0
     failures: int = 0
     expires_at: datetime | None = None
     calls: list[str] = field(default_factory=list)
@@ -163,7 +168,16 @@ class World:
         return Failed(CallError(code=code, message=code, attempts=1, final=True), final=True)
 
     def _check(self, is_local: bool, check: BreakerCheck) -> BreakerFinding:
-        return BreakerFinding(open_at=None, standing=self.row.begin() if is_local else None)
+        if not is_local:
+            return BreakerFinding(open_at=None)
+        if self.kept_out:
+            self.kept_out -= 1
+            partner = check.partners[0]
+            is_open = Failure(step=partner, code=PARTNER_UNAVAILABLE, message="the breaker is open")
+            barring = Barring(trip_id=check.trip_id, ending=failed(is_open))
+            return BreakerFinding(open_at=partner, standing=self.row.bar(barring))
+        standing = self.row.begin(failed(deadline_exceeded(check.partners[0])))
+        return BreakerFinding(open_at=None, standing=standing)
 
     def _bar(self, _is_local: bool, barring: Barring) -> Standing:
         return self.row.bar(barring)
