@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,6 +26,7 @@ from guard.policy import Outcome
 from record import fence
 from record.pool import RecordAway
 from serving.client import HttpClient
+from serving.running import RunningTime
 from trip.attempts import AttemptOutcome
 from trip.calls import CaptureDecision, PartnerCall
 from trip.partner import (
@@ -140,16 +140,16 @@ class PartnerCalls:
 
     async def _send(self, leave: Leave, verb: Verb, partner: Partner, call: PartnerCall) -> Answer:
         """Send, and tell the guard what came of it."""
-        started = time.monotonic()
         answer: Answer | None = None
-        try:
-            answer = await self._http.send(verb, partner, call, self._time_limit_s())
-            return answer
-        finally:
-            took_s = time.monotonic() - started
-            self._takes_s[partner] += _NEWEST_WEIGHT * (took_s - self._takes_s[partner])
-            error = answer.message if isinstance(answer, Unanswered) else None
-            await leave.record(_judged(answer), took_s, error)
+        with RunningTime() as running:
+            try:
+                answer = await self._http.send(verb, partner, call, self._time_limit_s())
+                return answer
+            finally:
+                took_s = running.seconds
+                self._takes_s[partner] += _NEWEST_WEIGHT * (took_s - self._takes_s[partner])
+                error = answer.message if isinstance(answer, Unanswered) else None
+                await leave.record(_judged(answer), took_s, error)
 
     def _time_limit_s(self) -> float:
         if activity.info().is_local:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from serving.fields import shown
+from serving.running import time_limit
 
 MAX_BODY = 64 * 1024
 
@@ -77,14 +78,12 @@ class HttpClient:
     ) -> Reply:
         """One request, sent once, and at most `max_body` bytes of its answer's body. Raises NoReply."""
         try:
-            async with self.session.request(
-                method,
-                self.url + path,
-                json=json,
-                params=query,
-                timeout=aiohttp.ClientTimeout(total=limit_s),
-                allow_redirects=False,
-            ) as answer:
+            async with (
+                time_limit(limit_s),
+                self.session.request(
+                    method, self.url + path, json=json, params=query, allow_redirects=False
+                ) as answer,
+            ):
                 return Reply(answer.status, answer.headers, await _body(answer, max_body))
         except TimeoutError:
             raise NoReply(f"no answer within {limit_s:g} s", timed_out=True) from None
@@ -107,6 +106,7 @@ async def open_client(upstream: Upstream) -> AsyncIterator[HttpClient]:
         headers=headers,
         proxy=upstream.proxy,
         auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(),  # the limit is that of each request
     ) as session:
         # If a connection is cut, aiohttp would repeat a PUT or DELETE by itself, and nobody would count it.
         session._retry_connection = False

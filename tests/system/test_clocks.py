@@ -17,7 +17,7 @@ from stack.parts import Part
 from tests.faketime import LIBRARY, is_left_out
 from tests.system.test_supervision import eventually
 from tests.system.test_trips import steps
-from trials.orders import order
+from trials.orders import Json, order
 from trials.traveller import Traveller
 from trials.world import Stage, World, started
 
@@ -152,3 +152,30 @@ async def test_a_trip_that_starts_after_its_deadline_sends_nothing(clocks: Clock
     ended = await caller.until(trip["trip_id"])
     assert (ended["status"], ended["failure"]["code"]) == ("failed", "deadline_exceeded"), ended
     assert not [partner for partner in steps(ended) if await caller.calls(partner, trip["trip_id"])]
+
+
+async def test_no_partner_is_blamed_for_a_worker_that_stood_still(clocks: Clocks, caller: Traveller) -> None:
+    await clocks.set("+0", "+0")
+    # Longer than a local activity waits: the calls under way are ordinary ones.
+    await caller.break_partner("tour", latency_ms=3000, verbs=["PUT"])
+    trips = [await caller.book(order()) for _ in range(TRIPS)]
+
+    async def sent() -> list[list[Json]]:
+        return [await caller.calls("tour", trip["trip_id"]) for trip in trips]
+
+    async def all_are_sent() -> bool:
+        return all(len(calls) == 2 and calls[-1]["outcome"] is None for calls in await sent())
+
+    await eventually(all_are_sent)
+    clocks.world.signal(WORKER, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(FROZEN_S)
+        assert all(calls[-1]["outcome"] in ("200", "201") for calls in await sent())
+    finally:
+        clocks.world.signal(WORKER, signal.SIGCONT)
+    ended = [await caller.until(trip["trip_id"]) for trip in trips]
+    assert {trip["status"] for trip in ended} == {"confirmed"}
+    await caller.mend_partner("tour")
+    _, breaker = await caller.call("GET", "/breakers/tour")
+    assert (breaker["state"], breaker["failures"], breaker["slow"]) == ("closed", 0, 0), breaker
+    assert breaker["calls"] >= TRIPS
