@@ -75,9 +75,9 @@ class BookTrip:
         holding = asyncio.create_task(self._saga.hold_all())
         ending = await self._stopped_before(holding)
         await to_the_end(cancelled(holding))
-        if ending is None and holding.cancelled():
-            ending = CANCELLED
-        if ending is None and (error := holding.exception()):
+        # Fetched whatever the ending is, so that the error is not reported as lost.
+        error = asyncio.CancelledError() if holding.cancelled() else holding.exception()
+        if ending is None and error is not None:
             ending = self._ending_of(error)
         if ending is None and workflow.now() >= self._fence.deadline:
             ending = self._too_late()
@@ -93,7 +93,7 @@ class BookTrip:
                 return
             undo = await self._fence.undo(ending, after_capture=ending is not OVERTAKEN)
         self._is_settled = True
-        await self._saga.compensate(*undo)
+        await self._saga.compensate(*undo, is_asked_for=self._cancel_asked)
 
     async def _confirm(self) -> Ending | None:
         """None if every step is confirmed, or why the trip is to be undone all the same."""
@@ -128,6 +128,8 @@ class BookTrip:
             return OVERTAKEN
         if isinstance(error, TooLate):
             return self._too_late()
+        if isinstance(error, asyncio.CancelledError):
+            return CANCELLED
         raise error
 
     def _too_late(self) -> Ending:

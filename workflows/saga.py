@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import timedelta
 
 from temporalio import workflow
@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from trip.plan import STAGES, agreed, asked, stages, summary
     from trip.trip import Failure, OperatorOrder, StepError, StepStatus, TripStatus
 
+ANSWERED_AFTER = timedelta(milliseconds=1)
 ORDERLY = timedelta(seconds=3)
 TO_CONFIRM = timedelta(seconds=2)
 """What every hold must have left when the capture is decided: one quick attempt for the capture, and one for
@@ -95,9 +96,17 @@ class Saga:
         await together(self._confirm(partner) for partner in open_steps if partner is not pivot)
         self._progress.enter(TripStatus.CONFIRMED)
 
-    async def compensate(self, ending: Ending, covered: Iterable[Partner]) -> None:
-        """Release the covered partners, last stage first. A release that is stuck holds up no other."""
+    async def compensate(
+        self, ending: Ending, covered: Collection[Partner], *, is_asked_for: bool = False
+    ) -> None:
+        """Release the covered partners, last stage first. A release that is stuck holds up no other.
+
+        With `is_asked_for` somebody waits for the answer to a cancel.
+        """
         self._progress.enter(TripStatus.COMPENSATING, ending.failure)
+        if is_asked_for:
+            # The answer leaves with the end of a workflow task, which a timer brings on.
+            await workflow.sleep(ANSWERED_AFTER, summary="the cancel is answered")
         releases: list[asyncio.Task[None]] = []
         for stage in reversed(STAGES):
             started = {
