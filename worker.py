@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -35,7 +36,8 @@ from config.settings import Settings, settings
 from config.temporal import client_options
 from guard.guard import Guard
 from guard.view import Breakers
-from record.pool import open_pool
+from record.notices import Notices
+from record.pool import PoolerFound, open_pool, refuse_pooler
 from serving.garbage import collect_less_often
 from trip.partner import TASK_QUEUE, Partner
 from workflows.audit_stores import AuditStores
@@ -90,20 +92,25 @@ async def run(config: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await refuse_pooler(config.listening_url)
     async with AsyncExitStack() as resources:
-        pool = await resources.enter_async_context(open_pool(config.database_url))
+        pool = await resources.enter_async_context(
+            open_pool(config.database_url, through_pooler=config.is_pooled)
+        )
         clients = await resources.enter_async_context(open_clients(config.upstreams()))
         breakers = await resources.enter_async_context(
-            Breakers(config.database_url, config.breaker_policy(), list(Partner))
+            Breakers(config.listening_url, config.breaker_policy(), list(Partner))
         )
         journal = Journal(pool)
         await resources.enter_async_context(journal.writing())
+        notices = Notices(pool)
+        await resources.enter_async_context(notices.telling())
         client = await connect()
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
         backoffs = {partner.value: config.backoff(partner) for partner in Partner}
         guard = Guard(breakers, backoffs, config.retry_budget(), config.calls_at_once)
-        shared = Shared(guard, pool, journal)
+        shared = Shared(guard, pool, journal, notices)
         worker = Worker(
             client,
             task_queue=TASK_QUEUE,
@@ -113,7 +120,7 @@ async def run(config: Settings) -> None:
                 *BreakerChecks(shared).activities(),
                 *FenceMarks(pool).activities(),
                 *HealthProbes(config, clients, pool).activities(),
-                *TripRecord(pool).activities(),
+                *TripRecord(shared).activities(),
                 *Auditor(config).activities(),
             ],
             # Without the sandbox, which costs much CPU. The tests replay every history inside it.
@@ -137,7 +144,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     # Threads of the SDK's core. With one for each CPU, they wake each other for every message.
     os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
-    uvloop.run(run(settings()))
+    try:
+        uvloop.run(run(settings()))
+    except PoolerFound as error:
+        sys.exit(f"DATABASE_URL: {error}")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class PartnerCalls:
         self._guard = shared.guard
         self._pool = shared.pool
         self._journal = shared.journal
+        self._notices = shared.notices
         self._takes_s = dict.fromkeys(Partner, 0.0)
 
     def activities(self) -> list[Callable[..., Any]]:
@@ -115,6 +116,7 @@ class PartnerCalls:
         try:
             async with asyncio.timeout(_DECIDING_S):
                 if await fence.capture(self._pool, decision):
+                    self._notices.tell(decision.trip.trip_id)
                     return
         except (RecordAway, TimeoutError, LookupError) as error:
             if activity.info().is_local:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from activities.journal import Journal
 from guard.guard import Guard
+from record.notices import Notices
 from record.pool import Pool
 
 
@@ -14,3 +15,4 @@ class Shared:
     guard: Guard
     pool: Pool
     journal: Journal
+    notices: Notices

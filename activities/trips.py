@@ -5,16 +5,17 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.shared import Shared
 from record import trips
-from record.pool import Pool
 from trip.trip import Trip
 
 
 class TripRecord:
     """The activity that writes a trip's record."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, shared: Shared) -> None:
+        self._pool = shared.pool
+        self._notices = shared.notices
 
     def activities(self) -> list[Callable[..., Any]]:
         """The activities of the record."""
@@ -23,4 +24,7 @@ class TripRecord:
     @activity.defn
     async def save_trip(self, trip: Trip, version: int) -> int | None:
         """Write the trip. Returns None, or the version kept if that is not an older one."""
-        return await trips.save(self._pool, trip, version)
+        kept = await trips.save(self._pool, trip, version)
+        if kept is None:
+            self._notices.tell(trip.trip_id)
+        return kept

@@ -11,6 +11,7 @@ import uvicorn
 
 from api.app import create_app
 from config.settings import settings
+from record.pool import PoolerFound, refuse_pooler
 from serving.limits import limit_sends
 
 DRAIN_S = 3
@@ -41,6 +42,10 @@ def main() -> None:
         signal.signal(number, _stop)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     config = settings()
+    try:
+        asyncio.run(refuse_pooler(config.listening_url))
+    except PoolerFound as error:
+        sys.exit(f"DATABASE_URL: {error}")
     stopping = asyncio.Event()
     options = uvicorn.Config(
         limit_sends(create_app(config, stopping)),

@@ -45,12 +45,14 @@ _ROUTERS = (
 async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Door]:
     """The front door with its connections. It opens even if nothing answers yet."""
     async with AsyncExitStack() as resources:
-        pool = await resources.enter_async_context(open_pool(settings.database_url, size=20))
+        pool = await resources.enter_async_context(
+            open_pool(settings.database_url, size=20, through_pooler=settings.is_pooled)
+        )
         http = await resources.enter_async_context(aiohttp.ClientSession())
         partners = await resources.enter_async_context(open_clients(settings.upstreams()))
         client = await lazy_client()
         coordinator = Temporal(client)
-        changes = Changes(settings.database_url)
+        changes = Changes(settings.listening_url)
         feeds = Feeds(pool, stopping)
         changes.tell(feeds.look_at)
         starter = Starter(coordinator, pool, settings.backlog)

@@ -6,12 +6,13 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-from record import trips
-from record.pool import CALL_TIMEOUT_S, RecordAway, as_record_away, connect
+from record import notices
+from record.pool import RecordAway, as_record_away, connect
 
 log = logging.getLogger(__name__)
 
 RECONNECT_S = 1.0
+CHECK_S = 5.0
 LOOK_AGAIN_S = 1.0
 """How long a change can go unnoticed if its notification is lost."""
 
@@ -67,21 +68,28 @@ class Changes:
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
-        connection = await connect(self._database_url)
+        connection = await connect(self._database_url, application_name="changes")
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         with as_record_away():
             try:
-                await connection.add_listener(trips.CHANGES, self._announce)
+                await connection.add_listener(notices.CHANNEL, self._announce)
                 self._tell(None)
-                await lost.wait()
+                while True:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(CHECK_S):
+                            await lost.wait()
+                    # Nothing else shows that the server hangs, or is no longer the primary after a failover.
+                    if await connection.fetchval("show transaction_read_only") == "on":
+                        raise RecordAway("the server takes no writes any more")
             finally:
-                await connection.close(timeout=CALL_TIMEOUT_S)
+                connection.terminate()
 
-    def _announce(self, _connection: object, _pid: int, _channel: str, trip_id: object) -> None:
-        if event := self._changed.get(str(trip_id)):
-            event.set()
-        self._tell(str(trip_id))
+    def _announce(self, _connection: object, _pid: int, _channel: str, notice: object) -> None:
+        for trip_id in notices.read(str(notice)):
+            if event := self._changed.get(trip_id):
+                event.set()
+            self._tell(trip_id)
 
     def _tell(self, trip_id: str | None) -> None:
         for told in self._told:

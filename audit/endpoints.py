@@ -36,7 +36,7 @@ class Endpoints:
     @classmethod
     def of_settings(cls, config: Settings) -> "Endpoints":
         """Those of the environment."""
-        return cls(database_url=config.database_url, partners=config.upstreams())
+        return cls(database_url=config.listening_url, partners=config.upstreams())
 
 
 def find_endpoints() -> Endpoints:
@@ -55,7 +55,9 @@ def find_endpoints() -> Endpoints:
         raise ValueError(f"{path} is not readable: {error!r}") from error
     given = config.model_fields_set
     return Endpoints(
-        database_url=named.database_url if "database_url" in given else system.database_url,
+        database_url=named.database_url
+        if given & {"database_url", "database_direct_url"}
+        else system.database_url,
         partners={
             partner: (named if f"{partner.value}_url" in given else system).partners[partner]
             for partner in Partner

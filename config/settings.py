@@ -58,6 +58,7 @@ class Settings(_OfPartners):
     database_url: Annotated[str, Field(validation_alias="DATABASE_URL")] = (
         "postgresql://trips@127.0.0.1:5432/trips"
     )
+    database_direct_url: str = ""
 
     currencies: tuple[str, ...] = ("JPY",)
     retry_base_s: Positive = 1
@@ -93,6 +94,16 @@ class Settings(_OfPartners):
         self.retry_budget()
         self.oidc()
         return self
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the URL of the database may lead through a pooler."""
+        return bool(self.database_direct_url)
+
+    @property
+    def listening_url(self) -> str:
+        """PostgreSQL itself, for who listens to notices, or whose session has settings of its own."""
+        return self.database_direct_url or self.database_url
 
     def oidc(self) -> Oidc | None:
         """The issuer of tokens, if there is one. Raises ValueError if only a part of it is set."""

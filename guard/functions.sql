@@ -73,7 +73,7 @@ end $$;
 
 -- Tells every worker that the breaker has changed.
 create or replace function breaker_notify(of_partner text) returns void language sql
-as $$ select pg_notify('breaker_changes', of_partner) $$;
+as $$ select pg_notify('breaker_changes', of_partner) where pg_notification_queue_usage() < 0.9 $$;
 
 -- Logs a change and tells every worker. The log keeps the last 1,000 changes of a partner.
 create or replace function breaker_log(

@@ -10,7 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from guard.models import Breaker, BreakerEvent, Override, Standing, Tally
 from guard.policy import BreakerPolicy
-from record.pool import as_record_away
+from record.pool import as_record_away, connected
 
 Executor: TypeAlias = "asyncpg.Pool[Any] | asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
@@ -110,6 +110,9 @@ class Store:
         return Standing.model_validate(dict(rows[0]))
 
     async def _rows(self, statement: str, *args: object) -> list[asyncpg.Record]:
+        if isinstance(self.db, asyncpg.Pool):
+            async with connected(self.db) as connection:
+                return await connection.fetch(statement, *args, timeout=self.limit_s)
         with as_record_away():
             return await self.db.fetch(statement, *args, timeout=self.limit_s)
 

@@ -12,6 +12,7 @@ import asyncpg
 from partners.declaration import B
 from partners.rules import confirmed, new_reference, repeated
 from partners.store import Reservation, Status, UnknownKey
+from serving.postgres import drop_if_read_only, reset_nothing
 
 POOL_SIZE = 10
 ACQUIRE_TIMEOUT_S = 2.0
@@ -37,6 +38,7 @@ async def opened_pool(engine_url: str, schema: str, script: Path) -> AsyncIterat
         max_size=POOL_SIZE,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
+        reset=reset_nothing,
         server_settings={"application_name": f"partner-{schema}", "jit": "off"},
     )
     try:
@@ -66,7 +68,11 @@ async def close_pool(pool: asyncpg.Pool) -> None:
 async def fetch(pool: asyncpg.Pool, sql: str, *arguments: object) -> list[asyncpg.Record]:
     """The rows of one statement, which is one transaction. Raises what is in AWAY."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-        return await connection.fetch(sql, *arguments)
+        try:
+            return await connection.fetch(sql, *arguments)
+        except asyncpg.PostgresError as error:
+            await drop_if_read_only(pool, error)
+            raise
 
 
 @dataclass(frozen=True)

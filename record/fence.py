@@ -4,7 +4,7 @@ none -> begun -> captures -> undone      none -> barred -> undone      begun -> 
 """
 
 from record.pool import Pool, connected
-from record.trips import CHANGES, FINAL
+from record.trips import FINAL
 from trip.calls import CaptureDecision
 from trip.fence import Barring, Ending, Mark, Standing
 
@@ -49,9 +49,8 @@ _CAPTURE = """
             sending = 'captures', started_at = coalesce(started_at, $5),
             trip = $2, status = $3, version = greatest(version + 1, $4), updated_at = $5
         where trip_id = $1 and (sending is null or sending = 'begun') and status <> all($6::text[])
-        returning trip_id, version),
-    logged as (insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from captured)
-    select pg_notify($7, trip_id) from captured
+        returning trip_id, version)
+    insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from captured
     """
 
 
@@ -106,9 +105,8 @@ async def capture(pool: Pool, decision: CaptureDecision) -> bool:
             decision.version,
             trip.updated_at,
             FINAL,
-            CHANGES,
         )
-        if done != "SELECT 0":
+        if done != "INSERT 0 0":
             return True
         row = await connection.fetchrow(
             "select sending::text as mark, status from trips where trip_id = $1", trip.trip_id

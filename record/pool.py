@@ -1,26 +1,30 @@
-"""Connections to the record's PostgreSQL."""
+"""Connections to the record's PostgreSQL, also through a pooler such as pgbouncer."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from serving.postgres import AWAY
+from serving.postgres import AWAY, drop_if_read_only, reset_nothing
 
 CALL_TIMEOUT_S = 5.0
 
 Pool = asyncpg.Pool
 
 UNUSABLE: tuple[type[Exception], ...] = (*AWAY, asyncpg.PostgresError)
-"""A PostgreSQL that answers with an error is of no use either: it may be read-only, or not migrated yet."""
+"""A PostgreSQL that answers with an error is of no use either: it may not be migrated yet."""
 
 
 class RecordAway(Exception):
     """PostgreSQL gave no answer, or none of use. A write may have taken effect all the same."""
+
+
+class PoolerFound(RecordAway):
+    """A pooler stands before the PostgreSQL that notices are to be heard from."""
 
 
 @contextlib.contextmanager
@@ -41,11 +45,13 @@ async def _read_json_as_objects(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("json", encoder=_as_json, decoder=json.loads, schema="pg_catalog")
 
 
-def open_pool(url: str, size: int = 10) -> Pool:
+def open_pool(url: str, size: int = 10, *, through_pooler: bool = False) -> Pool:
     """A pool of at most `size` connections, with five seconds for each call; a context manager.
 
     It opens its first connection with the first call, so PostgreSQL may be away when the pool is entered.
+    `through_pooler`: the URL may lead through a pooler that has a server for each transaction.
     """
+    pooled: dict[str, Any] = {"connection_class": _PooledConnection, "statement_cache_size": 0}
     return asyncpg.create_pool(
         url,
         min_size=0,
@@ -53,7 +59,35 @@ def open_pool(url: str, size: int = 10) -> Pool:
         timeout=CALL_TIMEOUT_S,
         command_timeout=CALL_TIMEOUT_S,
         init=_read_json_as_objects,
+        reset=reset_nothing,
+        **(pooled if through_pooler else {}),
     )
+
+
+def _in_a_transaction(method: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(self: asyncpg.Connection, statement: str, *arguments: Any, **named: Any) -> Any:
+        is_one_message = method is asyncpg.Connection.execute and not arguments
+        if is_one_message or self.is_in_transaction():
+            return await method(self, statement, *arguments, **named)
+        async with self.transaction():
+            return await method(self, statement, *arguments, **named)
+
+    return call
+
+
+class _PooledConnection(asyncpg.Connection):
+    """A connection whose server may be another one after each transaction.
+
+    A statement with arguments is two messages, and the server of the first must get the second.
+    """
+
+    __slots__ = ()
+
+    execute = _in_a_transaction(asyncpg.Connection.execute)
+    executemany = _in_a_transaction(asyncpg.Connection.executemany)
+    fetch = _in_a_transaction(asyncpg.Connection.fetch)
+    fetchrow = _in_a_transaction(asyncpg.Connection.fetchrow)
+    fetchval = _in_a_transaction(asyncpg.Connection.fetchval)
 
 
 @contextlib.asynccontextmanager
@@ -61,7 +95,7 @@ async def connected(pool: Pool) -> AsyncIterator[PoolConnectionProxy]:
     """A connection for at most five seconds, the wait for it included. Raises RecordAway.
 
     If a call does not end in time, or the connection is about to be closed, the connection is dropped, so
-    that nobody waits for it.
+    that nobody waits for it. If the server takes no writes any more, all connections are.
     """
     with as_record_away():
         async with asyncio.timeout(CALL_TIMEOUT_S), pool.acquire() as connection:
@@ -70,11 +104,42 @@ async def connected(pool: Pool) -> AsyncIterator[PoolConnectionProxy]:
             except (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError):
                 connection.terminate()
                 raise
+            except asyncpg.PostgresError as error:
+                await drop_if_read_only(pool, error)
+                raise
 
 
 async def connect(url: str, **settings: str) -> "asyncpg.Connection[Any]":
-    """A connection of its own, for a caller that listens; `settings` are the server's. Raises RecordAway."""
+    """A connection of its own, for a caller that listens; `settings` are the server's.
+
+    Raises RecordAway; PoolerFound if a pooler answers at the URL.
+    """
     with as_record_away():
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             url, timeout=CALL_TIMEOUT_S, command_timeout=CALL_TIMEOUT_S, server_settings=settings or None
         )
+        try:
+            # A pooler tells its clients process ids of its own making. One message, so one server answers.
+            told = connection.get_server_pid()
+            found = await connection.execute(f"select where pg_backend_pid() = {told}")
+        except BaseException:
+            connection.terminate()
+            raise
+    if found != "SELECT 1":
+        connection.terminate()
+        raise PoolerFound(
+            "a pooler stands before PostgreSQL, and no notice comes through it; "
+            "set TRIPS_DATABASE_DIRECT_URL to an address of PostgreSQL itself"
+        )
+    return connection
+
+
+async def refuse_pooler(url: str) -> None:
+    """Raise PoolerFound if a pooler answers at the URL at which notices are to be heard."""
+    try:
+        connection = await connect(url)
+    except PoolerFound:
+        raise
+    except RecordAway:
+        return  # it may come later
+    connection.terminate()

@@ -12,9 +12,6 @@ from record.pages import Position
 from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
 from trip.trip import FINAL_STATUSES, Booking, Trip, new_trip
 
-CHANGES = "trips"
-"""The channel that announces every write of a trip, with the trip's id."""
-
 OLDEST: Position = (datetime.fromtimestamp(0, UTC), "")
 """The position before every trip, in the order of acceptance."""
 
@@ -104,10 +101,8 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
                 update trips set trip = $2, status = $3, version = greatest(version + 1, $4), updated_at = $5,
                                  started_at = coalesce(started_at, $5)
                 where trip_id = $1 and status <> all($6::text[]) and (version < $4 or $3 = any($6::text[]))
-                returning trip_id, version),
-            logged as (
-                insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from saved)
-            select pg_notify($7, trip_id) from saved
+                returning trip_id, version)
+            insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from saved
             """,
             trip.trip_id,
             trip.model_dump(mode="json"),
@@ -115,9 +110,8 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
             version,
             trip.updated_at,
             FINAL,
-            CHANGES,
         )
-        if done != "SELECT 0":
+        if done != "INSERT 0 0":
             return None
         kept: int | None = await connection.fetchval(
             "select version from trips where trip_id = $1 and status <> all($2::text[])", trip.trip_id, FINAL

@@ -17,7 +17,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from stack.system import Ports, free_ports
-from tests import faketime
+from tests import faketime, pooler
 from tests.browser import chromium
 from trials.traveller import Traveller
 from trials.world import World, described
@@ -186,3 +186,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("=", f"tests/browser left out, no Chromium: {chromium.REMEDY}")
     if faketime.is_left_out():
         terminalreporter.write_sep("=", f"tests of wrong clocks left out, no libfaketime: {faketime.REMEDY}")
+    if pooler.PROGRAM is None:
+        terminalreporter.write_sep("=", f"tests through a pooler left out, {pooler.REMEDY}")

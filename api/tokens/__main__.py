@@ -109,7 +109,7 @@ def _read(path: Path) -> dict[Scope, str]:
 async def _run(
     command: Callable[[Pool, argparse.Namespace], Awaitable[None]], chosen: argparse.Namespace
 ) -> None:
-    async with open_pool(settings().database_url, size=1) as pool:
+    async with open_pool(settings().listening_url, size=1) as pool:
         await command(pool, chosen)
 
 

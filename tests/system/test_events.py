@@ -156,7 +156,7 @@ async def test_nothing_is_lost_with_the_connection_that_listens(traveller: Trave
     for _ in range(3):
         await trip.change(20)
         ended += await pool.fetchval(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen%trips%'"
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'changes'"
         )
         await trip.change(20)
     await trip.end()

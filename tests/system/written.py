@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, date, datetime
 
-from record import trips
+from record import notices, trips
 from record.pool import Pool
 from trip.examples import example_order
 from trip.order import TripOrder
@@ -11,7 +11,7 @@ from trip.trip import Booking, Links, TripStatus, new_trip
 
 
 class WrittenTrip:
-    """Written as the front door and the workflow write theirs."""
+    """Written and told of as the front door and the worker do it."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -38,6 +38,7 @@ class WrittenTrip:
     async def write(self, version: int) -> None:
         """Write the trip as a version."""
         await trips.save(self._pool, self.trip, version)
+        await notices.send(self._pool, [self.id])
         self._version = max(version, self._version)
 
     async def end(self) -> None:

@@ -18,6 +18,7 @@ from config.clients import open_clients
 from config.settings import Settings
 from guard.guard import Guard, Reason
 from guard.view import Breakers
+from record.notices import Notices
 from record.pool import open_pool
 from trip.calls import BreakerCheck, BreakerFinding, PartnerCall
 from trip.partner import Partner, Patience, Verb, activity_name
@@ -37,7 +38,7 @@ async def activities() -> AsyncIterator[dict[str, Any]]:
         breakers = await stack.enter_async_context(Breakers(NOWHERE, CONFIG.breaker_policy(), list(Partner)))
         pool = open_pool(NOWHERE)
         backoffs = {partner.value: CONFIG.backoff(partner) for partner in Partner}
-        shared = Shared(Guard(breakers, backoffs, CONFIG.retry_budget()), pool, Journal(pool))
+        shared = Shared(Guard(breakers, backoffs, CONFIG.retry_budget()), pool, Journal(pool), Notices(pool))
         looks = BreakerChecks(shared)
         calls = PartnerCalls(CONFIG, clients, shared).activities()
         names = [activity_name(verb, partner) for verb in Verb for partner in Partner]
