@@ -88,7 +88,7 @@ class PartnerHttp:
 
 def _refusal(verb: Verb, reply: Reply) -> Refused | Unanswered:
     code, detail = _problem(reply.body)
-    answered = f"answered {reply.status}: {detail}" if detail else f"answered {reply.status}"
+    answered = shown(f"answered {reply.status}: {detail}") if detail else f"answered {reply.status}"
     if code in FINAL_CODES[verb] and 400 <= reply.status < 500 and reply.status not in _SAY_NOTHING:
         return Refused(code, detail or answered, no_effect=True)
     if reply.status in _REFUSE[verb]:

@@ -2,7 +2,7 @@
 
 from audit.facts import ACTIVE, Facts, SeenReservation, StepFact, TripFact
 from audit.tally import Check, Tally
-from trip.partner import PAYMENT, Partner, ReservationStatus
+from trip.partner import PAYMENT, POINTS, Partner, ReservationStatus
 from trip.trip import StepStatus, TripStatus
 
 _LOOK_FIRST = "see the trip's history in Temporal for what was booked, then"
@@ -17,8 +17,8 @@ never behind the record."""
 
 
 def _owes_nothing(partner: Partner, step: StepFact) -> bool:
-    """Whether nothing was left to pay, so that the payment was never called."""
-    return partner is PAYMENT and step.amount_minor == 0 and step.reference is None
+    """Whether nothing was left to redeem or to pay, so that the partner was never called."""
+    return partner in (POINTS, PAYMENT) and step.amount_minor == 0 and step.reference is None
 
 
 def _records(facts: Facts, tally: Tally) -> None:

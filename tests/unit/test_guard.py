@@ -91,6 +91,25 @@ async def test_a_spent_budget_puts_off_retries_alone_and_urgent_ones_last(guard:
     assert (await refusal(guard, UNDO, RETRY)).reason is Reason.BUDGET_SPENT
 
 
+async def test_a_partner_has_so_many_places_and_some_are_kept_for_urgent_calls(breakers: Breakers) -> None:
+    guard = Guard(breakers, BACKOFFS, BUDGET, calls_at_once=5)
+    out = [await leave(guard, HOLD, Attempt()) for _ in range(4)]
+    assert (await refusal(guard, HOLD, Attempt())).reason is Reason.NO_PLACE
+    out.append(await leave(guard, UNDO, Attempt()))
+    assert (await refusal(guard, UNDO, RETRY)).reason is Reason.NO_PLACE
+    await leave(guard, Call("there", "a-hold", urgent=False), Attempt())
+    for one in out:
+        await one.record(Outcome.SUCCESS, 0.01)
+    await leave(guard, HOLD, Attempt())
+
+
+async def test_a_refused_call_keeps_no_place(breakers: Breakers) -> None:
+    guard = Guard(breakers, BACKOFFS, BUDGET, calls_at_once=4)
+    await open_breaker(guard)
+    for _ in range(10):
+        assert (await refusal(guard, HOLD, Attempt())).reason is Reason.BREAKER_OPEN
+
+
 async def test_holds_that_waited_take_turns_and_urgent_calls_go_first(guard: Guard) -> None:
     waited = Attempt(has_waited=True)
     await leave(guard, HOLD, waited)
