@@ -145,7 +145,7 @@ async def test_no_redirect_is_followed_no_cookie_kept_and_no_request_repeated() 
 
     async with (
         serving(handle) as port,
-        open_client(Upstream(f"http://127.0.0.1:{port}", "a-token")) as client,
+        open_client(Upstream(f"http://localhost:{port}", "a-token")) as client,
     ):
         for _ in range(3):
             assert (await client.ask("PUT", "/", json={}, limit_s=5)).status == 302
