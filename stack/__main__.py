@@ -1,8 +1,10 @@
 """`python -m stack` runs the whole system in the foreground."""
 
+import os
 import sys
 
 from stack.runner import exit_status, running, stop_event
+from stack.surroundings import forget_temporal
 from stack.system import Chosen, Ports, System
 
 COLOURS = (36, 33, 32, 35, 34, 31)
@@ -17,8 +19,10 @@ def say(name: str, line: str) -> None:
 
 async def up() -> int:
     """The whole system in the foreground, until a signal ends it."""
+    if not os.environ.get("TEMPORAL_ADDRESS"):
+        forget_temporal()  # the embedded one is started
     chosen = Chosen()
-    system = System(chosen.data_dir.resolve(), Ports(), chosen.workers)
+    system = System(chosen.data_dir.resolve(), Ports(), chosen.workers, chosen.host)
     stop = stop_event()
     async with running(system, say, stop):
         if not stop.is_set():

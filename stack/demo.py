@@ -14,6 +14,7 @@ from audit.report import printed
 from audit.run import Endpoints, audit
 from partners.catalogue import STAYS
 from stack.runner import exit_status, running, stop_event
+from stack.surroundings import forget_all
 from stack.system import System, free_ports
 from trip.examples import example_order
 from trip.partner import Partner
@@ -50,6 +51,7 @@ class DemoError(Exception):
 
 async def demo() -> int:
     """Run the scenes on a system of its own; 0 if all went as it had to and the audit holds."""
+    forget_all()
     stop = stop_event()
     with tempfile.TemporaryDirectory(prefix="trips-demo-", ignore_cleanup_errors=True) as place:
         system = System(Path(place) / "data", free_ports())

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
+from stack.ports import LOOPBACK
+
 Check = Callable[[], Awaitable[bool]]
 
 CHECK_TIMEOUT_S = 3.0
@@ -27,6 +29,7 @@ class Part:
     uses: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     port: int | None = None
+    host: str = LOOPBACK
     port_variable: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     user: str | None = None
@@ -45,7 +48,7 @@ def listening(port: int) -> Check:
     async def check() -> bool:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                _, writer = await asyncio.open_connection(LOOPBACK, port)
         except (OSError, TimeoutError):
             return False
         writer.close()

@@ -1,6 +1,7 @@
 """Ports of loopback: free ones, which no other system on this machine takes, and who holds a taken one."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import random
@@ -13,7 +14,7 @@ import psutil
 # Below the range from which the kernel takes the ports of outgoing connections.
 _CHOICE = range(15_000, 32_000)
 _TRIES = 1000
-_HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 _claims: list[int] = []
 
@@ -44,14 +45,14 @@ def _claim(port: int) -> bool:
     return True
 
 
-def is_taken(port: int) -> bool:
-    """Whether a server could not listen on the port."""
-    with socket.socket() as probe:
+def is_taken(port: int, host: str = LOOPBACK) -> bool:
+    """Whether another process listens on the port of this host."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return True
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno in (errno.EADDRINUSE, errno.EACCES)
     return False
 
 

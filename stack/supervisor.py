@@ -90,7 +90,7 @@ class Supervisor:
 
     def _check_ports(self) -> None:
         for part in self._parts.values():
-            if part.port and is_taken(part.port):
+            if part.port and is_taken(part.port, part.host):
                 remedy = f"; choose another with {part.port_variable}" if part.port_variable else ""
                 raise StartError(f"{part.name}: port {part.port} is taken by {holder(part.port)}{remedy}")
 

@@ -18,7 +18,7 @@ from partners.declaration import Engine
 from stack import postgres
 from stack.engines import ENGINES, engine_parts
 from stack.parts import Part, always, answering, listening
-from stack.ports import free_port
+from stack.ports import LOOPBACK, free_port
 from trip.partner import Partner, declared
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,9 @@ GARBAGE_PERCENT = "400"
 
 The heap is small. With Go's own 100, collecting took a third of the server's CPU.
 """
+_ANY_HOST = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing listens on it here
+"""Where a service is reached that listens on every address."""
+
 SEARCH_ATTRIBUTES = ("TripTenant", "TripStatus", "TripPartner")
 
 
@@ -63,6 +66,7 @@ class Chosen(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TRIPS_", extra="ignore")
 
     data_dir: Path = Path(".data")
+    host: str = LOOPBACK
     workers: Annotated[int, Field(ge=1, le=64)] = 1
 
 
@@ -78,6 +82,7 @@ class System:
     data_dir: Path
     ports: Ports
     workers: int = 1
+    host: str = LOOPBACK
     engine_ports: dict[Engine, int] = field(default_factory=lambda: {name: free_port() for name in ENGINES})
 
     @property
@@ -86,8 +91,14 @@ class System:
         return self.data_dir / "run"
 
     def url(self, port: int) -> str:
-        """The URL of an HTTP service of this system."""
-        return f"http://127.0.0.1:{port}"
+        """The URL of one of the project's own services."""
+        host = _ANY_HOST.get(self.host, self.host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def temporal_ui_url(self) -> str:
+        """The URL of the embedded Temporal's UI."""
+        return f"http://{LOOPBACK}:{self.ports.temporal_ui_port}"
 
     def engine_urls(self) -> dict[str, str]:
         """Where each partner's engine is."""
@@ -114,6 +125,11 @@ class System:
         return os.environ.get("DATABASE_URL") or postgres.url(self.engine_ports["postgres"], "trips")
 
     @property
+    def direct_database_url(self) -> str:
+        """The URL of the trips' record past any pooler."""
+        return os.environ.get("TRIPS_DATABASE_DIRECT_URL") or self.database_url
+
+    @property
     def temporal_address(self) -> str:
         """The address of Temporal's server."""
         return os.environ.get("TEMPORAL_ADDRESS") or f"127.0.0.1:{self.ports.temporal_port}"
@@ -123,8 +139,8 @@ class System:
         return {
             "api": self.url(self.ports.api_port),
             "temporal": self.temporal_address,
-            "temporal_ui": self.url(self.ports.temporal_ui_port),
-            "database_url": self.database_url,
+            "temporal_ui": self.temporal_ui_url,
+            "database_url": self.direct_database_url,
             "partners": {partner.value: self.url(self.ports.partner(partner)) for partner in Partner},
             "engines": self.engine_urls(),
         }
@@ -133,8 +149,9 @@ class System:
         """The environment of the project's own processes. The caller's own settings come first."""
         told = {
             "TRIPS_LAB": "1",
+            "TRIPS_HOST": self.host,
             "TRIPS_API_PORT": str(self.ports.api_port),
-            "TRIPS_TEMPORAL_UI_URL": self.url(self.ports.temporal_ui_port),
+            "TRIPS_TEMPORAL_UI_URL": self.temporal_ui_url,
             "DATABASE_URL": self.database_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
         }
@@ -199,7 +216,8 @@ class System:
 
     def _migration(self) -> Part:
         # dbmate demands TLS by default.
-        url = self.database_url if "?" in self.database_url else f"{self.database_url}?sslmode=disable"
+        url = self.direct_database_url
+        url = url if "?" in url else f"{url}?sslmode=disable"
         command = [
             str(BIN / "dbmate"),
             "--migrations-dir",
@@ -239,6 +257,7 @@ class System:
             ready=answering(f"{self.url(port)}/healthz"),
             needs=(declared(partner).engine,),
             port=port,
+            host=self.host,
             port_variable=f"TRIPS_{partner.value.upper()}_PORT",
         )
 
@@ -255,6 +274,7 @@ class System:
             needs=("migrate",),
             uses=self._used(),
             port=self.ports.api_port,
+            host=self.host,
             port_variable="TRIPS_API_PORT",
         )
 

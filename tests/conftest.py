@@ -16,11 +16,14 @@ import pytest_asyncio
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from stack.surroundings import forget_all
 from stack.system import Ports, free_ports
 from tests import faketime, pooler
 from tests.browser import chromium
 from trials.traveller import Traveller
 from trials.world import World, described
+
+forget_all()
 
 ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60

@@ -19,6 +19,7 @@ from audit.run import Endpoints
 from serving.client import Upstream
 from stack.parts import Check, Part, always
 from stack.runner import running
+from stack.surroundings import forget_all
 from stack.system import ROOT, Ports, System, free_ports
 from trials.traveller import Traveller
 from trip.partner import Partner
@@ -143,6 +144,7 @@ async def started(
     home: Path | None = None,
 ) -> AsyncIterator[World]:
     """A system, up while the context is open, in `home` or in a temporary directory."""
+    forget_all()
     with contextlib.ExitStack() as files:
         place = home or Path(
             files.enter_context(tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True))
