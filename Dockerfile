@@ -18,6 +18,7 @@ COPY trip trip
 COPY record record
 COPY guard guard
 COPY config config
+COPY temporal temporal
 COPY audit audit
 COPY activities activities
 COPY workflows workflows

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 from functools import cached_property
 
 from pydantic import AwareDatetime, ConfigDict, StrictInt
@@ -11,6 +10,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partners.catalogue import STAYS
 from serving.fields import Identifier
+from temporal.workflows import WorkflowState
 from trip.partner import Partner, ReservationStatus
 from trip.trip import FINAL_STATUSES, StepStatus, TripStatus
 
@@ -131,18 +131,6 @@ class PartnerFacts:
         """Every key seen in either read, once."""
         yield from self.after
         yield from (key for key in self.before if key not in self.after)
-
-
-class WorkflowState(StrEnum):
-    """A trip's workflow, as Temporal has it; `missing` was asked for by its id and is not there."""
-
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    TERMINATED = "terminated"
-    TIMED_OUT = "timed_out"
-    MISSING = "missing"
 
 
 @dataclass(frozen=True)

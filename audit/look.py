@@ -10,12 +10,13 @@ from temporalio.client import Client
 from audit import temporal
 from audit.endpoints import Endpoints
 from audit.errors import AuditError
-from audit.facts import Facts, PartnerFacts, TripFact, WorkflowState
+from audit.facts import Facts, PartnerFacts, TripFact
 from audit.partners import PartnerReader
 from audit.record import ReadTrips, collect
 from config.clients import open_clients
 from record import audit as record
 from record.pool import Pool, RecordAway, open_pool
+from temporal.workflows import GOES_ON, WorkflowState
 from trip.partner import Partner
 
 POOL_SIZE = 2
@@ -87,5 +88,5 @@ async def _read_workflows(client: Client, trips: Mapping[str, TripFact]) -> dict
 def _is_doubtful(trip: TripFact, listed: WorkflowState | None) -> bool:
     """Whether the lagging list is not enough. A trip whose start is still owed need not be in it."""
     if trip.is_final:
-        return listed is WorkflowState.RUNNING
-    return listed is not WorkflowState.RUNNING and (trip.started or listed is not None)
+        return listed in GOES_ON
+    return listed not in GOES_ON and (trip.started or listed is not None)

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from audit.facts import Facts, TripFact, WorkflowState
+from audit.facts import Facts
 from audit.tally import Check, Tally
+from temporal.workflows import GOES_ON, WorkflowState
 from trip.trip import TripStatus
 
 OVERDUE = timedelta(minutes=10)
@@ -19,35 +20,20 @@ def _ended(facts: Facts, tally: Tally) -> None:
         if state is None:
             continue
         tally.judged += 1
-        if state is WorkflowState.MISSING and trip.started:
-            problem = f"the trip is {trip.status} and was started, but Temporal has no workflow of it"
-            tally.wrong(trip.trip_id, problem, _start_again(trip))
-        elif state not in (WorkflowState.RUNNING, WorkflowState.MISSING):
+        is_owed = state is WorkflowState.MISSING and not trip.started
+        if state not in GOES_ON and not is_owed:
             problem = f"the trip is {trip.status}, but its workflow is {state}: nobody carries it to an end"
-            tally.wrong(trip.trip_id, problem, _reset(trip))
-
-
-def _start_again(trip: TripFact) -> str:
-    return (
-        "let the front door start it again, which is safe to repeat at the partners: "
-        f"set started_at to null and version to 0 in its row of `trips`, {trip.trip_id}"
-    )
-
-
-def _reset(trip: TripFact) -> str:
-    return (
-        "let it go on from where it was: temporal workflow reset --type LastWorkflowTask "
-        f"--reason audit --workflow-id {trip.trip_id}"
-    )
+            tally.wrong(trip.trip_id, problem, f"python -m record restart {trip.trip_id}")
 
 
 def _still_running(facts: Facts, tally: Tally) -> None:
     for trip in facts.settled:
         tally.judged += 1
         late = facts.now - trip.updated_at > CLOSING
-        if late and facts.workflows.get(trip.trip_id) is WorkflowState.RUNNING:
-            problem = f"the record says {trip.status}, but its workflow still runs"
-            remedy = "see in Temporal what the workflow waits for; if the record is wrong, correct it"
+        state = facts.workflows.get(trip.trip_id)
+        if late and state in GOES_ON:
+            problem = f"the record says {trip.status}, but its workflow is {state}"
+            remedy = f"temporal workflow describe -w {trip.trip_id}"
             tally.wrong(trip.trip_id, problem, remedy)
 
 
@@ -65,15 +51,18 @@ def _recorded(facts: Facts, tally: Tally) -> None:
 
 def _overdue(facts: Facts, tally: Tally) -> None:
     for trip in facts.unfinished:
-        running = facts.workflows.get(trip.trip_id) is WorkflowState.RUNNING
-        if not running or trip.status is TripStatus.NEEDS_ATTENTION:
+        state = facts.workflows.get(trip.trip_id)
+        if state not in GOES_ON or trip.status is TripStatus.NEEDS_ATTENTION:
             continue
         tally.judged += 1
         deadline = trip.accepted_at + timedelta(seconds=trip.deadline_s)
         if facts.now - deadline > OVERDUE:
-            problem = f"the trip is still {trip.status}; its deadline was {deadline:%Y-%m-%d %H:%M:%S} UTC"
-            remedy = "see in Temporal which call is pending, and whether workers run and its partner answers"
-            tally.wrong(trip.trip_id, problem, remedy)
+            problem = (
+                f"the trip is still {trip.status} and its workflow {state}; "
+                f"its deadline was {deadline:%Y-%m-%d %H:%M:%S} UTC"
+            )
+            verb = "unpause" if state is WorkflowState.PAUSED else "describe"
+            tally.wrong(trip.trip_id, problem, f"temporal workflow {verb} -w {trip.trip_id}")
 
 
 WORKFLOW_CHECKS = (

@@ -1,11 +1,14 @@
 """How the processes connect to Temporal."""
 
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import GrpcCompression
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DataConverter
 from temporalio.envconfig import ClientConfig
+
+RPC_TIMEOUT = timedelta(seconds=15)
 
 _PYDANTIC = PydanticPayloadConverter()
 

@@ -13,9 +13,9 @@ from audit.facts import (
     StepFact,
     StockRow,
     TripFact,
-    WorkflowState,
 )
 from audit.judge import judge
+from temporal.workflows import WorkflowState
 from trip.partner import Partner, ReservationStatus
 from trip.trip import StepStatus, TripStatus
 

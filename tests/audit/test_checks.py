@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from audit.facts import Account, Facts, Member, StepFact, StockRow, WorkflowState
+from audit.facts import Account, Facts, Member, StepFact, StockRow
 from audit.judge import CHECKS, judge
+from temporal.workflows import WorkflowState
 from tests.audit.hand_made import (
     BOOKED,
     DAY,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROOMS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-BELOW_THE_WORKER = {"workflows", "activities", "config", "guard", "record", "serving", "trip"}
+BELOW_THE_WORKER = {"workflows", "activities", "config", "guard", "record", "serving", "temporal", "trip"}
 MAY_START_A_WORKER = {"tests", "trials"}
 
 
