@@ -39,6 +39,7 @@ from guard.view import Breakers
 from record.notices import Notices
 from record.pool import PoolerFound, open_pool, refuse_pooler
 from serving.garbage import collect_less_often
+from temporal import attributes
 from trip.partner import TASK_QUEUE, Partner
 from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
@@ -108,6 +109,8 @@ async def run(config: Settings) -> None:
         client = await connect()
         await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
         await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
+        if missing := await attributes.register(client):
+            log.warning("trips cannot be searched for in Temporal by %s", ", ".join(missing))
         backoffs = {partner.value: config.backoff(partner) for partner in Partner}
         guard = Guard(breakers, backoffs, config.retry_budget(), config.calls_at_once)
         shared = Shared(guard, pool, journal, notices)

@@ -8,27 +8,16 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDReusePolicy,
-)
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from api.coordination import CoordinatorAway
 from config.temporal import client_options
+from temporal import attributes
+from temporal.start import start_trip
 from trip.partner import TASK_QUEUE
 from trip.trip import Booking, OperatorOrder
 
-BOOK_TRIP = "BookTrip"
-START_TIMEOUT = timedelta(seconds=5)
 ANSWER_TIMEOUT = timedelta(seconds=10)
-TASK_TIMEOUT = timedelta(seconds=5)
-"""How long the trips of a worker that dies stand still."""
-
-TRIP_TENANT = SearchAttributeKey.for_keyword("TripTenant")
 
 _RETRIES = RetryConfig(max_retries=2)
 """A start that fails is given up soon: trips that are accepted later would overtake it."""
@@ -46,19 +35,8 @@ class Temporal:
         self._client = client
 
     async def start(self, booking: Booking) -> None:
-        attributes = TypedSearchAttributes([SearchAttributePair(TRIP_TENANT, booking.tenant)])
-        with _answered(), contextlib.suppress(WorkflowAlreadyStartedError):
-            await self._client.start_workflow(
-                BOOK_TRIP,
-                booking,
-                id=booking.trip_id,
-                task_queue=TASK_QUEUE,
-                task_timeout=TASK_TIMEOUT,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=attributes,
-                static_summary=", ".join(booking.order.partners()),
-                rpc_timeout=START_TIMEOUT,
-            )
+        with _answered():
+            await start_trip(self._client, booking)
 
     async def cancel(self, trip_id: str) -> bool:
         return await self._update(trip_id, "cancel")
@@ -67,7 +45,11 @@ class Temporal:
         return await self._update(trip_id, "operate", order)
 
     def checks(self) -> Mapping[str, Awaitable[None]]:
-        return {"temporal": self._check_server(), "worker": self._check_workers()}
+        return {
+            "temporal": self._check_server(),
+            "worker": self._check_workers(),
+            "search_attributes": self._check_attributes(),
+        }
 
     async def _update(self, trip_id: str, update: str, *arguments: object) -> bool:
         handle = self._client.get_workflow_handle(trip_id)
@@ -94,6 +76,10 @@ class Temporal:
         answer = await self._client.workflow_service.describe_task_queue(request)
         if not answer.pollers:
             raise RuntimeError("no worker polls the task queue")
+
+    async def _check_attributes(self) -> None:
+        if missing := await attributes.missing(self._client):
+            raise RuntimeError(f"the namespace lacks {', '.join(missing)}")
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from stack import postgres
 from stack.engines import ENGINES, engine_parts
 from stack.parts import Part, always, answering, listening
 from stack.ports import LOOPBACK, free_port
+from temporal.attributes import NAMES
 from trip.partner import Partner, declared
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,8 +31,6 @@ The heap is small. With Go's own 100, collecting took a third of the server's CP
 """
 _ANY_HOST = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - nothing listens on it here
 """Where a service is reached that listens on every address."""
-
-SEARCH_ATTRIBUTES = ("TripTenant", "TripStatus", "TripPartner")
 
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ class System:
         command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="10ms"']
         if self.ports.temporal_metrics_port:
             command += ["--metrics-port", str(self.ports.temporal_metrics_port)]
-        for name in SEARCH_ATTRIBUTES:
+        for name in NAMES:
             command += ["--search-attribute", f"{name}=Keyword"]
         return [
             Part(

@@ -134,13 +134,17 @@ class Trip(BaseModel):
 
 
 class Booking(BaseModel):
-    """What a trip's workflow is started with: an order that was accepted."""
+    """What a trip's workflow is started with: an order that was accepted.
+
+    `is_searchable`: the namespace has the search attributes of trips.
+    """
 
     trip_id: str
     tenant: str
     order: TripOrder
     accepted_at: datetime
     links: Links
+    is_searchable: bool = True
 
 
 def new_trip(booking: Booking) -> Trip:

@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Iterator
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import SearchAttributeUpdate
 
 from workflows.saving import save_trip
 from workflows.tasks import until
 
 with workflow.unsafe.imports_passed_through():
+    from temporal.attributes import TRIP_PARTNER, TRIP_STATUS
     from trip.calls import CaptureDecision
     from trip.partner import Partner, Verb
     from trip.trip import (
@@ -26,10 +27,6 @@ with workflow.unsafe.imports_passed_through():
         new_trip,
     )
 
-TRIP_STATUS = SearchAttributeKey.for_keyword("TripStatus")
-TRIP_PARTNER = SearchAttributeKey.for_keyword("TripPartner")
-
-
 _CALL_FIELDS = {Verb.CONFIRM: "confirmation", Verb.RELEASE: "release"}
 
 
@@ -43,7 +40,8 @@ class Progress:
         self._unsaved = False
         self._version = 0
         self._soon_more = 0
-        self._searchable = False
+        self._is_searchable = booking.is_searchable
+        self._has_been_unusual = False
 
     def step(self, partner: Partner) -> Step:
         """The step of `partner`, to read; changes go through `update_step`."""
@@ -164,12 +162,12 @@ class Progress:
         shown: list[SearchAttributeUpdate[str]] = []
         if status is not self.trip.status:
             self.trip.status = status
-            if status is not TripStatus.CONFIRMED or self._searchable:
+            if status is not TripStatus.CONFIRMED or self._has_been_unusual:
                 shown.append(TRIP_STATUS.value_set(status.value))
         if partner is not None:
             shown.append(TRIP_PARTNER.value_set(partner.value))
-        if shown:
-            self._searchable = True
+        if shown and self._is_searchable:
+            self._has_been_unusual = True
             workflow.upsert_search_attributes(shown)
         self._touch()
 

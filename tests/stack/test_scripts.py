@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from stack import postgres
-from stack.system import SEARCH_ATTRIBUTES
+from temporal.attributes import NAMES
 from tests.conftest import RunningSystem
 from tests.guard.own_postgres import BIN, OwnPostgres, own_postgres
 from tests.stack.composition import ROOT, environment, services
@@ -92,7 +92,7 @@ def test_namespace_is_made_with_its_search_attributes(system: RunningSystem) -> 
     command += ["--address", system.temporal, "--namespace", namespace]
     listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S).stdout
     kinds = dict(line.split()[:2] for line in listed.splitlines() if line.strip())
-    assert {kinds.get(name) for name in SEARCH_ATTRIBUTES} == {"Keyword"}
+    assert {kinds.get(name) for name in NAMES} == {"Keyword"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.relative_to(ROOT)))

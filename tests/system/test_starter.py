@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -15,9 +13,10 @@ from temporalio.service import RPCError
 
 from api.coordination import CoordinatorAway
 from api.starter import BATCH, Starter
-from api.temporal import TRIP_TENANT, Temporal
+from api.temporal import Temporal
 from record import trips
 from record.pool import Pool, open_pool
+from temporal import attributes
 from tests.conftest import RunningSystem
 from tests.guard.fleet import execute, in_schema
 from tests.record.test_accepting import request
@@ -54,16 +53,12 @@ async def client(system: RunningSystem) -> Client:
     request = RegisterNamespaceRequest(namespace=namespace)
     request.workflow_execution_retention_period.FromTimedelta(RETENTION)
     await client.workflow_service.register_namespace(request)
-    attributes = {TRIP_TENANT.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD}
 
     async def known() -> bool:
         try:
-            await client.operator_service.add_search_attributes(
-                AddSearchAttributesRequest(namespace=namespace, search_attributes=attributes)
-            )
+            return await attributes.register(client) == []
         except RPCError:  # the namespace is not known everywhere yet
             return False
-        return True
 
     await eventually(known)
     return client

@@ -1,0 +1,59 @@
+"""How a trip's workflow is started."""
+
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from temporal.attributes import TRIP_PARTNER, TRIP_STATUS, TRIP_TENANT
+from trip.partner import TASK_QUEUE
+from trip.trip import Booking
+
+BOOK_TRIP = "BookTrip"
+START_TIMEOUT = timedelta(seconds=5)
+TASK_TIMEOUT = timedelta(seconds=5)
+"""How long the trips of a worker that dies stand still."""
+
+
+async def start_trip(client: Client, booking: Booking) -> bool:
+    """Start the trip's workflow. False: it has one, which goes on unchanged. Raises RPCError.
+
+    If the namespace lacks a
+    search attribute, the trip starts without any, and sets none later.
+    """
+    try:
+        try:
+            await _start(client, booking, _attributes(booking))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.INVALID_ARGUMENT:
+                raise
+            plain = booking.model_copy(update={"is_searchable": False})
+            await _start(client, plain, TypedSearchAttributes.empty)
+    except WorkflowAlreadyStartedError:
+        return False
+    return True
+
+
+def _attributes(booking: Booking) -> TypedSearchAttributes:
+    """The tenant. The other two have no value yet: the server only finds out whether it knows them."""
+    unset: list[SearchAttributePair[str]] = [
+        SearchAttributePair(key, None)  # type: ignore[arg-type]
+        for key in (TRIP_STATUS, TRIP_PARTNER)
+    ]
+    return TypedSearchAttributes([SearchAttributePair(TRIP_TENANT, booking.tenant), *unset])
+
+
+async def _start(client: Client, booking: Booking, attributes: TypedSearchAttributes) -> None:
+    await client.start_workflow(
+        BOOK_TRIP,
+        booking,
+        id=booking.trip_id,
+        task_queue=TASK_QUEUE,
+        task_timeout=TASK_TIMEOUT,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        search_attributes=attributes,
+        static_summary=", ".join(booking.order.partners()),
+        rpc_timeout=START_TIMEOUT,
+    )
