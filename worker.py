@@ -5,23 +5,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Any
 
 import uvloop
-from temporalio.client import (
-    Client,
-    Schedule,
-    ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleSpec,
-    ScheduleUpdate,
-)
+from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.audit import Auditor
@@ -40,6 +28,7 @@ from record.notices import Notices
 from record.pool import PoolerFound, open_pool, refuse_pooler
 from serving.garbage import collect_less_often
 from temporal import attributes
+from temporal.schedules import Timetable, ensure
 from trip.partner import TASK_QUEUE, Partner
 from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
@@ -48,6 +37,9 @@ from workflows.probe_partners import ProbePartners
 log = logging.getLogger("worker")
 
 DRAIN_S = 6.0
+PROBE_LIMIT_S = 20.0
+AUDIT_LIMIT_S = 2400.0
+"""Longer than its attempts take together."""
 WORKFLOW_TASKS = 24
 """How many trips a worker moves on at once. The others wait at Temporal, where they cost nothing.
 
@@ -74,18 +66,12 @@ async def connect() -> Client:
     raise RuntimeError(f"Temporal does not answer at {options['target_host']}; is TEMPORAL_ADDRESS right?")
 
 
-async def keep_schedule(client: Client, name: str, run: Callable[..., Any], interval_s: float) -> None:
-    """Have Temporal run a workflow every `interval_s` seconds, one run at a time."""
-    schedule = Schedule(
-        action=ScheduleActionStartWorkflow(run, id=name, task_queue=TASK_QUEUE),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=interval_s))]),
-        # The next run makes up for a missed one.
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
-    )
-    try:
-        await client.create_schedule(name, schedule)
-    except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(name).update(lambda _: ScheduleUpdate(schedule=schedule))
+def timetables(config: Settings) -> list[Timetable]:
+    """What Temporal runs by itself."""
+    return [
+        Timetable("probe-partners", ProbePartners.__name__, config.probe_interval_s, PROBE_LIMIT_S),
+        Timetable("audit-stores", AuditStores.__name__, config.audit_interval_s, AUDIT_LIMIT_S),
+    ]
 
 
 async def run(config: Settings) -> None:
@@ -107,8 +93,7 @@ async def run(config: Settings) -> None:
         notices = Notices(pool)
         await resources.enter_async_context(notices.telling())
         client = await connect()
-        await keep_schedule(client, "probe-partners", ProbePartners.run, config.probe_interval_s)
-        await keep_schedule(client, "audit-stores", AuditStores.run, config.audit_interval_s)
+        await ensure(client, timetables(config), anew=True)
         if missing := await attributes.register(client):
             log.warning("trips cannot be searched for in Temporal by %s", ", ".join(missing))
         backoffs = {partner.value: config.backoff(partner) for partner in Partner}
