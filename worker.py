@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import uvloop
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.audit import Auditor
@@ -24,11 +25,13 @@ from config.settings import Settings, settings
 from config.temporal import client_options
 from guard.guard import Guard
 from guard.view import Breakers
+from record import unfinished
 from record.notices import Notices
-from record.pool import PoolerFound, open_pool, refuse_pooler
+from record.pool import Pool, PoolerFound, RecordAway, open_pool, refuse_pooler
 from serving.garbage import collect_less_often
 from temporal import attributes
 from temporal.schedules import Timetable, ensure
+from temporal.takeover import take_over_the_lost
 from trip.partner import TASK_QUEUE, Partner
 from workflows.audit_stores import AuditStores
 from workflows.book_trip import BookTrip
@@ -72,6 +75,22 @@ def timetables(config: Settings) -> list[Timetable]:
         Timetable("probe-partners", ProbePartners.__name__, config.probe_interval_s, PROBE_LIMIT_S),
         Timetable("audit-stores", AuditStores.__name__, config.audit_interval_s, AUDIT_LIMIT_S),
     ]
+
+
+async def keep_in_order(client: Client, pool: Pool, config: Settings) -> None:
+    """See to it, once per interval in the whole fleet, that Temporal has lost nothing."""
+    while True:
+        await asyncio.sleep(config.upkeep_s)
+        try:
+            if not await unfinished.lease(pool, "upkeep", timedelta(seconds=config.upkeep_s)):
+                continue
+            await ensure(client, timetables(config), anew=False)
+            await attributes.register(client)
+            await take_over_the_lost(client, pool, "worker")
+        except (RPCError, RecordAway) as error:
+            log.warning("what Temporal may have lost is looked for later: %s", error)
+        except Exception:
+            log.exception("what Temporal may have lost is looked for later")
 
 
 async def run(config: Settings) -> None:
@@ -122,8 +141,10 @@ async def run(config: Settings) -> None:
         )
         collect_less_often()
         async with worker:
+            upkeep = asyncio.create_task(keep_in_order(client, pool, config))
             log.info("ready")
             await stop.wait()
+            upkeep.cancel()
             log.info("draining, at most %g s", DRAIN_S)
 
 

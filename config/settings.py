@@ -77,6 +77,7 @@ class Settings(_OfPartners):
     breaker_half_open_calls: Annotated[int, Field(ge=1, le=10_000)] = 1
     probe_interval_s: Annotated[float, Field(ge=1, le=3600)] = 10
     audit_interval_s: Annotated[float, Field(ge=60, le=86_400)] = 3600
+    upkeep_s: Annotated[float, Field(ge=1, le=3600)] = 20
     attention_s: Positive = 60
     backlog: Annotated[int, Field(ge=1)] = 10_000
     streams: Annotated[int, Field(ge=1, le=100_000)] = 2000

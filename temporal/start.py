@@ -1,4 +1,4 @@
-"""How a trip's workflow is started."""
+"""How a trip's workflow is started: by the front door, and by whoever takes the trip over."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ TASK_TIMEOUT = timedelta(seconds=5)
 async def start_trip(client: Client, booking: Booking) -> bool:
     """Start the trip's workflow. False: it has one, which goes on unchanged. Raises RPCError.
 
-    If the namespace lacks a
+    A trip starts once; only one that is taken over may have had a workflow before. If the namespace lacks a
     search attribute, the trip starts without any, and sets none later.
     """
     try:
@@ -46,13 +46,14 @@ def _attributes(booking: Booking) -> TypedSearchAttributes:
 
 
 async def _start(client: Client, booking: Booking, attributes: TypedSearchAttributes) -> None:
+    policy = WorkflowIDReusePolicy
     await client.start_workflow(
         BOOK_TRIP,
         booking,
         id=booking.trip_id,
         task_queue=TASK_QUEUE,
         task_timeout=TASK_TIMEOUT,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=policy.ALLOW_DUPLICATE if booking.takeover else policy.REJECT_DUPLICATE,
         search_attributes=attributes,
         static_summary=", ".join(booking.order.partners()),
         rpc_timeout=START_TIMEOUT,

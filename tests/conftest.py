@@ -110,6 +110,8 @@ SHARED = {
     "TRIPS_BREAKER_MIN_CALLS": "10000",
     "TRIPS_BREAKER_FAILURES_IN_A_ROW": "10000",
     "TRIPS_PROBE_INTERVAL_S": "3600",
+    # Tests write rows of trips that no workflow carries on.
+    "TRIPS_UPKEEP_S": "3600",
 }
 
 

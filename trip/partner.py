@@ -104,6 +104,7 @@ PARTNER_REFUSED = "partner_refused"
 PARTNER_ANSWER_INVALID = "partner_answer_invalid"
 DEADLINE_EXCEEDED = "deadline_exceeded"
 EXPIRED = "expired"
+WORKFLOW_LOST = "workflow_lost"
 UNDONE = "undone"
 """A capture that may not be sent, since another run undoes the trip."""
 

@@ -96,9 +96,16 @@ class OperatorOrder(BaseModel):
     note: str | None = None
 
 
-class Intervention(OperatorOrder):
-    """An operator's order as the trip keeps it."""
+class Intervention(BaseModel):
+    """What was done to a trip from outside. Without a step, it was done to the whole trip.
 
+    `take_over`: the trip's workflow was ended or lost, and another one goes on from what the record says.
+    """
+
+    step: Partner | None
+    action: Literal["retry", "resolve", "take_over"]
+    who: str
+    note: str | None = None
     at: datetime
 
 
@@ -133,6 +140,14 @@ class Trip(BaseModel):
         raise KeyError(partner)
 
 
+class Takeover(BaseModel):
+    """Why a trip is taken over: how its workflow was `found`, and what the record shows, if readable."""
+
+    who: str
+    found: str
+    trip: Trip | None
+
+
 class Booking(BaseModel):
     """What a trip's workflow is started with: an order that was accepted.
 
@@ -145,6 +160,7 @@ class Booking(BaseModel):
     accepted_at: datetime
     links: Links
     is_searchable: bool = True
+    takeover: Takeover | None = None
 
 
 def new_trip(booking: Booking) -> Trip:

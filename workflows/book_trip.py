@@ -14,7 +14,17 @@ from workflows.tasks import cancelled, to_the_end, until
 
 with workflow.unsafe.imports_passed_through():
     from trip.fence import Ending, deadline_exceeded, failed
-    from trip.trip import Booking, OperatorOrder, StepStatus, Trip, TripStatus
+    from trip.partner import WORKFLOW_LOST
+    from trip.trip import (
+        Booking,
+        Failure,
+        Intervention,
+        OperatorOrder,
+        StepStatus,
+        Takeover,
+        Trip,
+        TripStatus,
+    )
 
 ALREADY_FINAL = "already_final"
 NOT_STUCK = "not_stuck"
@@ -36,10 +46,10 @@ class BookTrip:
         self._is_settled = False
 
     @workflow.run
-    async def run(self, booking: Booking) -> Trip:  # noqa: ARG002 - read by __init__
+    async def run(self, booking: Booking) -> Trip:
         saving = asyncio.create_task(self._progress.keep_saved())
-        ending = await self._hold()
-        await to_the_end(self._end(ending))
+        ending = await self._hold() if booking.takeover is None else _lost(booking.takeover)
+        await to_the_end(self._end(ending, booking.takeover))
         await to_the_end(_finished(saving))
         return self._progress.trip
 
@@ -84,9 +94,11 @@ class BookTrip:
         self._capture_decided = ending is None
         return ending
 
-    async def _end(self, ending: Ending | None) -> None:
+    async def _end(self, ending: Ending | None, takeover: Takeover | None) -> None:
         """Undo the trip, or see it through if its capture is decided."""
         undo = None if ending is None else await self._fence.undo(ending)
+        if takeover is not None:
+            self._progress.note_intervention(_taken_over(takeover))
         while undo is None:
             self._capture_decided = self._is_settled = True
             if (ending := await self._confirm()) is None:
@@ -136,6 +148,22 @@ class BookTrip:
         steps = self._progress.trip.steps
         open_steps = (s for s in steps if s.status in (StepStatus.UNKNOWN, StepStatus.PENDING))
         return failed(deadline_exceeded(next(open_steps, steps[-1]).name))
+
+
+def _lost(takeover: Takeover) -> Ending:
+    """How a trip ends that is taken over before its capture is decided."""
+    message = f"{_told(takeover)} before the capture was decided"
+    return failed(Failure(step=None, code=WORKFLOW_LOST, message=message))
+
+
+def _taken_over(takeover: Takeover) -> Intervention:
+    return Intervention(
+        step=None, action="take_over", who=takeover.who, note=_told(takeover), at=workflow.now()
+    )
+
+
+def _told(takeover: Takeover) -> str:
+    return f"the trip's workflow was {takeover.found}"
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

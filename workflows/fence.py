@@ -11,13 +11,13 @@ from typing import NamedTuple
 from temporalio import workflow
 
 from workflows.calls import AlreadySettled, bar_sending, check_breaker, check_breaker_at_once
-from workflows.progress import Progress
+from workflows.progress import Progress, perhaps_sent
 
 with workflow.unsafe.imports_passed_through():
     from trip.calls import BreakerCheck, BreakerFinding, CaptureDecision
     from trip.fence import Barring, Ending, Mark, Standing
     from trip.partner import Partner
-    from trip.trip import Booking, StepStatus, TripStatus
+    from trip.trip import Booking, TripStatus
 
 OVERTAKEN = Ending(status=TripStatus.CANCELLED)
 """Until the row says how the other run ends the trip."""
@@ -40,6 +40,7 @@ class Fence:
     def __init__(self, booking: Booking, progress: Progress) -> None:
         self._trip_id = booking.trip_id
         self._order = booking.order
+        self._is_takeover = booking.takeover is not None
         self._progress = progress
         self.deadline = booking.accepted_at + timedelta(seconds=booking.order.deadline_s)
         """By Temporal's clock. Until the record has said what is left, its own clock is taken to agree."""
@@ -82,7 +83,10 @@ class Fence:
         None means that the capture is decided: the trip, as the row has it, is to be seen through.
         """
         barring = Barring(
-            trip_id=self._trip_id, ending=ending, sent=self._record_was_away, after_capture=after_capture
+            trip_id=self._trip_id,
+            ending=ending,
+            sent=self._record_was_away or self._is_takeover,
+            after_capture=after_capture,
         )
         with self._progress.soon_more():
             standing = await bar_sending(barring)
@@ -97,11 +101,8 @@ class Fence:
         self._progress.go_on_from(standing.version)
         if standing.trip is None:
             return
-        for step in standing.trip.steps:
-            # The run that undid the trip may have sent more than it came to write.
-            if standing.mark is Mark.UNDONE and step.status is StepStatus.PENDING:
-                step.status = StepStatus.UNKNOWN
-        self._progress.take_over(standing.trip)
+        trip = perhaps_sent(standing.trip) if standing.mark is Mark.UNDONE else standing.trip
+        self._progress.take_over(trip)
 
     async def _check_at_once(self, check: BreakerCheck, summary: str) -> BreakerFinding | None:
         with self._progress.soon_more():

@@ -19,9 +19,9 @@ with workflow.unsafe.imports_passed_through():
         CallRecord,
         Failure,
         Intervention,
-        OperatorOrder,
         Step,
         StepError,
+        StepStatus,
         Trip,
         TripStatus,
         new_trip,
@@ -30,11 +30,20 @@ with workflow.unsafe.imports_passed_through():
 _CALL_FIELDS = {Verb.CONFIRM: "confirmation", Verb.RELEASE: "release"}
 
 
+def perhaps_sent(trip: Trip) -> Trip:
+    """The trip as another run has left it, which may have sent more than it came to write."""
+    for step in trip.steps:
+        if step.status is StepStatus.PENDING:
+            step.status = StepStatus.UNKNOWN
+    return trip
+
+
 class Progress:
     """The trip's record while it is being made. Every change goes through here, so that none goes unsaved."""
 
     def __init__(self, booking: Booking) -> None:
-        self.trip: Trip = new_trip(booking)
+        left = booking.takeover and booking.takeover.trip
+        self.trip: Trip = perhaps_sent(left) if left else new_trip(booking)
         self._phase = TripStatus.BOOKING
         self._stuck: list[Partner] = []
         self._unsaved = False
@@ -65,9 +74,9 @@ class Progress:
         )
         self.update_step(partner, **{field: record})
 
-    def note_intervention(self, order: OperatorOrder) -> None:
-        """Keep an operator's order in the trip."""
-        self.trip.interventions.append(Intervention(**order.model_dump(), at=workflow.now()))
+    def note_intervention(self, intervention: Intervention) -> None:
+        """Keep in the trip what was done to it from outside."""
+        self.trip.interventions.append(intervention)
         self._touch()
 
     def set_total(self, amount_minor: int) -> None:

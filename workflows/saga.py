@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         Verb,
     )
     from trip.plan import STAGES, agreed, asked, stages, summary
-    from trip.trip import Failure, OperatorOrder, StepError, StepStatus, TripStatus
+    from trip.trip import Failure, Intervention, OperatorOrder, StepError, StepStatus, TripStatus
 
 ANSWERED_AFTER = timedelta(milliseconds=1)
 ORDERLY = timedelta(seconds=3)
@@ -61,7 +61,7 @@ class Saga:
 
     def obey(self, order: OperatorOrder) -> None:
         """Take an operator's order for a stuck step."""
-        self._progress.note_intervention(order)
+        self._progress.note_intervention(Intervention(**order.model_dump(), at=workflow.now()))
         self._operator_orders[order.step] = order
 
     async def hold_all(self) -> None:

@@ -38,6 +38,7 @@ NEXT_DEFAULT = (int(_WorkflowLogicFlag.PROCESS_WORKFLOW_ACTIVATION_JOBS_AS_SINGL
 """With this flag, Temporal's cancel is raised in every `wait_condition`, in whatever task it waits."""
 
 CANCEL, TEMPORAL_CANCEL, LATE = "cancel", "cancelled_by_temporal", "late"
+TAKEN_OVER = "taken_over"
 
 _LOOP = asyncio.new_event_loop()
 _CONVERTER = SharedPydanticConverter()

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tests.workflows.behaviours import START
-from tests.workflows.machine import LATE, TEMPORAL_CANCEL, Run, Server, message, next_event
+from tests.workflows.machine import LATE, TAKEN_OVER, TEMPORAL_CANCEL, Run, Server, message, next_event
 from tests.workflows.world import Behaviour, Row, World
 from trip.examples import example_order
 from trip.order import TripOrder
 from trip.partner import ReservationStatus
-from trip.trip import FINAL_STATUSES, Booking, Links, Trip, TripStatus, new_trip
+from trip.trip import FINAL_STATUSES, Booking, Links, Takeover, Trip, TripStatus, new_trip
 
 ALL = 1_000
 WAITING = -1
@@ -23,9 +23,10 @@ BOOKING = Booking(trip_id="trip", tenant="t", order=_ORDER, accepted_at=START, l
 class Mishap:
     """The worker is lost after so many local activities, or never.
 
-    `then` is what the next run is told besides. The lost run goes on for `stale_steps` local activities, when
-    the next run has run `stale_at`, or when the next run waits for the server. Temporal's own cancel comes
-    with what begins the task `cancelled_with`. `flags` are those of the SDK that the workers set.
+    `then` is what the next run is told besides, or that the trip is taken over. The lost run goes on for
+    `stale_steps` local activities, when the next run has run `stale_at`, or when the next run waits for the
+    server. Temporal's own cancel comes with what begins the task `cancelled_with`. `flags` are those of the
+    SDK that the workers set.
     """
 
     lost_after: int | None = None
@@ -61,8 +62,12 @@ def carried_out(
         run.begin_task(*jobs)
         while run.local or done == mishap.lost_after:
             if done == mishap.lost_after and stale is None:
-                stale, run = run, Run(server)
+                stale = run
                 stale.is_stale = True
+                if mishap.then == TAKEN_OVER:
+                    server = _taken_over(server)
+                    jobs = [server.start_job()]
+                run = Run(server)
                 run.begin_task(*jobs, *_told(server, mishap.then))
                 done = 0
             if stale is not None and done == mishap.stale_at:
@@ -136,7 +141,15 @@ def _told(server: Server, then: str | None) -> list:  # type: ignore[type-arg]
     if then == LATE:
         server.now += timedelta(seconds=BOOKING.order.deadline_s + 1)
         return []
-    return [] if then is None else [message(then)]
+    return [] if then in (None, TAKEN_OVER) else [message(then)]
+
+
+def _taken_over(server: Server) -> Server:
+    """The workflow was terminated, and another one is started as record and Temporal are found then."""
+    trip = server.world.row.trip
+    takeover = Takeover(who="test", found="terminated", trip=trip and trip.model_copy(deep=True))
+    booking = server.booking.model_copy(update={"takeover": takeover})
+    return replace(server, booking=booking, tasks=[], answers={})
 
 
 def _go_on(stale: Run, steps: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.workflows.behaviours import BEHAVIOURS
-from tests.workflows.machine import CANCEL, LATE, NEXT_DEFAULT, TEMPORAL_CANCEL
+from tests.workflows.machine import CANCEL, LATE, NEXT_DEFAULT, TAKEN_OVER, TEMPORAL_CANCEL
 from tests.workflows.search import ALL, WAITING, Mishap, carried_out, faults, reset
 from tests.workflows.world import Row
 from trip.fence import Ending, Mark, Standing, deadline_exceeded
@@ -16,7 +16,7 @@ from trip.trip import StepStatus, Trip, TripStatus
 from workflows.fence import Fence, Undo
 from workflows.progress import Progress
 
-MESSAGES = (None, CANCEL, LATE)
+MESSAGES = (None, CANCEL, LATE, TAKEN_OVER)
 GOING_ON = ((1, ALL), (WAITING, ALL), (ALL, ALL))
 """When a lost run goes on beside the next one, and for how many local activities."""
 
@@ -33,6 +33,7 @@ def mishaps(local_activities: int) -> Iterator[Mishap]:
         yield Mishap(lost_after, then)
     for lost_after, (at, steps) in itertools.product(range(local_activities + 1), GOING_ON):
         yield Mishap(lost_after, TEMPORAL_CANCEL, at, steps)
+        yield Mishap(lost_after, TAKEN_OVER, at, steps)
 
 
 def cancels(local_activities: int, tasks: int) -> Iterator[Mishap]:

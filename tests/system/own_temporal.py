@@ -1,0 +1,81 @@
+"""A Temporal server of a test's own, whose database can be lost, and the command line of its operators."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stack.ports import free_port
+from stack.system import BIN
+from temporal.attributes import NAMES
+
+START_S = 30.0
+COMMAND_S = 30.0
+
+
+class OwnTemporal:
+    """Started by hand, so that no supervisor starts it again."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = f"127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start the server, with workflow pause, which is experimental."""
+        command = [str(BIN / "temporal"), "server", "start-dev", "--headless", "--port", str(self._port)]
+        command += ["--db-filename", str(self._place / "temporal.db"), "--log-level", "never"]
+        command += ["--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]
+        for name in NAMES:
+            command += ["--search-attribute", f"{name}=Keyword"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
+                return
+            time.sleep(0.05)
+        raise AssertionError("Temporal does not start")
+
+    def stop(self) -> None:
+        """Kill it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def lose_database(self) -> None:
+        """To be called while the server is down."""
+        for path in self._place.glob("temporal.db*"):
+            path.unlink()
+
+    async def command(self, *words: str) -> str:
+        """Run `temporal …` as an operator does. Returns what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            BIN / "temporal", *words, "--address", self.address,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(COMMAND_S):
+            out, err = await process.communicate()
+        assert process.returncode == 0, f"temporal {' '.join(words)}: {err.decode()}"
+        return out.decode()
+
+    async def described(self, *words: str) -> Any:
+        """What the command prints as JSON."""
+        return json.loads(await self.command(*words, "--output", "json"))
+
+
+@contextlib.contextmanager
+def own_temporal(place: Path) -> Iterator[OwnTemporal]:
+    """A server that runs while the context is open."""
+    place.mkdir(parents=True, exist_ok=True)
+    server = OwnTemporal(place)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
