@@ -79,7 +79,7 @@ async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) ->
 
 @lru_cache(maxsize=1)
 def bomb() -> bytes:
-    return gzip.compress(b"0" * (300 * MIB))
+    return gzip.compress(b"0" * (100 * MIB), compresslevel=1)
 
 
 BROKEN: dict[str, Speak] = {

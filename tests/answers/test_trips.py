@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from audit.run import audit
@@ -26,6 +27,7 @@ from tests.answers.twists import (
     without,
 )
 from trials.orders import PARTNERS, Json, bench_order
+from trials.polling import until
 from trials.world import Ground
 from trip.partner import PARTNER_ANSWER_INVALID as INVALID
 from trip.partner import PARTNER_REFUSED as REFUSED
@@ -193,11 +195,49 @@ async def test_a_new_reference_and_what_costs_nothing(opened: tuple[Ground, Midd
     assert {partner for key, partner, _ in middle.calls if key == nothing} == {"hotel"}
 
 
+async def test_a_cancelled_trip_whose_hold_is_unusable(opened: tuple[Ground, Middle]) -> None:
+    ground, middle = opened
+    middle.hangs_s["payment"] = 2
+    try:
+        trip_id = await booked(opened, {("payment", HOLD): fields(currency="EUR")})
+        await until(lambda: sent(middle, trip_id, "payment"))
+        answered, trip = await ground.traveller.call("POST", f"/trips/{trip_id}/cancel")
+        assert answered == 202, trip
+    finally:
+        middle.hangs_s.clear()
+    trip = await ground.traveller.until(trip_id)
+    assert trip["status"] == "cancelled"
+    await agrees(ground, trip)
+
+
+async def sent(middle: Middle, trip_id: str, partner: str) -> bool:
+    """Whether the trip's hold has reached the partner."""
+    return (trip_id, partner, HOLD) in middle.calls
+
+
+async def test_nul_in_an_old_event_stops_no_stream(opened: tuple[Ground, Middle]) -> None:
+    """Such events may be in the record from before they were kept out of it."""
+    ground, _ = opened
+    spoilt, beside = [await booked(opened, {}) for _ in range(2)]
+    for trip_id in (spoilt, beside):
+        await ground.traveller.until(trip_id)
+    connection = await asyncpg.connect(ground.world.database_url, timeout=5)
+    try:
+        nul = r"""update trip_events set trip = replace(trip::text, '"/trips/', '"\u0000/trips/')::json"""
+        await connection.execute(f"{nul} where trip_id = $1", spoilt, timeout=5)
+    finally:
+        await connection.close(timeout=5)
+    async with asyncio.timeout(SOON_S):
+        for trip_id in (spoilt, beside):
+            events = [event.trip async for event in ground.traveller.events(trip_id)]
+            assert events[-1]["status"] == "confirmed"
+
+
 async def test_a_slow_partner_holds_up_no_other(opened: tuple[Ground, Middle]) -> None:
     ground, middle = opened
     middle.hangs_s["flight"] = 30
     try:
-        slow = [await booked(opened, {}, deadline_s=5) for _ in range(60)]
+        slow = [await booked(opened, {}, deadline_s=3) for _ in range(60)]
         started = time.monotonic()
         beside = [await booked(opened, {}, flight=None) for _ in range(BESIDE)]
         trips = [await ground.traveller.until(trip_id) for trip_id in beside]
