@@ -31,6 +31,13 @@ def _records(facts: Facts, tally: Tally) -> None:
             tally.wrong(trip.trip_id, problem, f"{_LOOK_FIRST} set both to how the trip ended")
 
 
+def release_command(partner: Partner, key: str) -> str:
+    """What releases a reservation, in a shell that has the partners' addresses and tokens."""
+    name = f"TRIPS_{partner.value.upper()}"
+    token = f'-H "Authorization: Bearer ${{{name}_TOKEN:-}}"'
+    return f'curl -fsS -X DELETE {token} "${name}_URL/reservations/{key}"'
+
+
 def _parts(facts: Facts, tally: Tally) -> None:
     for trip in facts.settled:
         if trip.status is TripStatus.CONFIRMED:
@@ -108,7 +115,7 @@ def _nothing_left(facts: Facts, tally: Tally) -> None:
                 problem = (
                     f"the trip is {trip.status}, but a {what} of it is still {found.status} at {partner}"
                 )
-                remedy = f"DELETE /reservations/{trip.trip_id} at {partner}"
+                remedy = release_command(partner, trip.trip_id)
                 tally.wrong(trip.trip_id, problem, remedy, partner)
 
 
@@ -160,8 +167,8 @@ def _orphans(facts: Facts, tally: Tally) -> None:
                 continue
             tally.judged += 1
             if problem:
-                remedy = f"find out who made it; if nobody needs it, DELETE /reservations/{key} at {partner}"
-                tally.wrong(key, f"{found.status} at {partner}, but {problem}", remedy, partner)
+                problem = f"{found.status} at {partner}, but {problem}; find out who made it"
+                tally.wrong(key, problem, release_command(partner, key), partner)
 
 
 def _orphaned(facts: Facts, partner: Partner, key: str) -> str | None:

@@ -144,11 +144,11 @@ function interventions(trip) {
     h(
       "tr",
       {},
-      [moment(at), who, action, step].map((text) => h("td", {}, text)),
+      [moment(at), who, action, step || "–"].map((text) => h("td", {}, text)),
       h("td", { class: "text" }, note),
     );
   return [
     h("h2", {}, "By hand"),
-    table("What operators did", ["When", "Who", "What", "Step", "Note"], trip.interventions.map(row)),
+    table("What was done", ["When", "Who", "What", "Step", "Note"], trip.interventions.map(row)),
   ];
 }

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from temporalio.client import Client
 from audit.run import Endpoints, audit
 from record.pool import open_pool
 from serving.client import Upstream
-from tests.conftest import RunningSystem
+from tests.conftest import ROOT, RunningSystem
 from trials.orders import Json, bench_order
 from trials.traveller import Traveller
 from trip.partner import Partner
@@ -81,6 +82,14 @@ class Ground:
             await connection.execute(statement, *arguments, timeout=5)
         finally:
             await connection.close()
+
+    async def restart(self, trip_id: str) -> None:
+        """Take the trip over, as the audit's hint says."""
+        command = [sys.executable, "-m", "record", "restart", trip_id]
+        told = os.environ | {"TRIPS_DATA_DIR": str(self.system.data_dir)}
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=told)
+        async with asyncio.timeout(WAIT_S):
+            assert await process.wait() == 0
 
     async def night(self, name: str, **changes: int) -> None:
         """Add to a night's counters in the hotel's database."""

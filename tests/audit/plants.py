@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError
 
 from tests.audit.ground import LOOK_EVERY_S, WAIT_S, Found, Ground
@@ -124,23 +124,7 @@ async def terminated(ground: Ground) -> AsyncIterator[Found]:
         try:
             yield {("workflow_ended", trip_id)}
         finally:
-            await _reset(ground, trip_id)
-
-
-async def _reset(ground: Ground, trip_id: str) -> None:
-    """As `temporal workflow reset --type LastWorkflowTask` does."""
-    completed = 0
-    async for event in ground.temporal.get_workflow_handle(trip_id).fetch_history_events():
-        if event.HasField("workflow_task_completed_event_attributes"):
-            completed = event.event_id
-    request = ResetWorkflowExecutionRequest(
-        namespace=ground.temporal.namespace,
-        workflow_execution=WorkflowExecution(workflow_id=trip_id),
-        reason="audit",
-        workflow_task_finish_event_id=completed,
-        request_id=f"reset-{trip_id}",
-    )
-    await ground.temporal.workflow_service.reset_workflow_execution(request)
+            await ground.restart(trip_id)
 
 
 @asynccontextmanager
@@ -155,7 +139,7 @@ async def lost_by_temporal(ground: Ground) -> AsyncIterator[Found]:
         try:
             yield {("workflow_ended", trip_id)}
         finally:
-            await ground.sql("update trips set started_at = null where trip_id = $1", trip_id)
+            await ground.restart(trip_id)
 
 
 async def _until_gone(ground: Ground, trip_id: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -14,6 +15,7 @@ from temporalio.client import WorkflowFailureError
 
 from audit.judge import CHECKS
 from audit.run import AuditError, audit
+from audit.trip_checks import release_command
 from serving.client import Upstream
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
@@ -89,8 +91,54 @@ async def test_the_command_says_what_is_wrong_and_how_to_mend_it(ground: Ground)
     clean = run_command(ground)
     assert (spoilt.returncode, clean.returncode) == (1, 0), spoilt.stderr + clean.stderr
     assert f"{code}: payment {trip_id}" in spoilt.stdout
-    assert f"remedy: DELETE /reservations/{trip_id} at payment" in spoilt.stdout
+    assert f"remedy: {release_command(Partner('payment'), trip_id)}" in spoilt.stdout
     assert all(check.what in clean.stdout for check in CHECKS)
+
+
+HINTS = {
+    "workflow_ended": "a workflow terminated",
+    "left_behind": "a charge left",
+    "without_trip": "a reservation of nobody",
+    "workflow_running": "a workflow after its trip's end",
+    "overdue": "an overdue trip",
+}
+MENDS = {"workflow_ended", "left_behind", "without_trip"}
+PAGE = (ROOT / "docs" / "audit.md").read_text()
+SET_UP = re.findall(r"```sh\n(export PATH.*?)```", PAGE, re.DOTALL)[0]
+ON_THE_PAGE = dict(re.findall(r"^\| `(\w+)` \| `([^`]*TRIP_ID[^`]*)`", PAGE, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def place(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's folder, with this system's data where `make up` has its own."""
+    place = tmp_path_factory.mktemp("place")
+    for entry in ROOT.iterdir():
+        if entry.name != ".data":
+            (place / entry.name).symlink_to(entry)
+    (place / ".data").symlink_to(ground.system.data_dir)
+    return place
+
+
+def test_every_command_on_the_page_is_tried() -> None:
+    assert ON_THE_PAGE.keys() == HINTS.keys()
+
+
+@pytest.mark.parametrize("code", HINTS)
+async def test_a_hint_is_a_command_as_it_stands_on_the_page(ground: Ground, place: Path, code: str) -> None:
+    async with PLANTS[HINTS[code]](ground) as expected:
+        subject = next(subject for found, subject in expected if found == code)
+        report = await audit(ground.endpoints(), pause_s=0.1)
+        [hint] = [found.remedy for found in report.discrepancies if found.code == code]
+        assert hint == ON_THE_PAGE[code].replace("TRIP_ID", subject)
+        done = in_a_shell(SET_UP + hint, place)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert code not in MENDS or code not in {found for found, _ in await ground.found()}
+
+
+def in_a_shell(script: str, place: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", "-euc", script], cwd=place, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 async def test_nothing_answers(ground: Ground) -> None:
