@@ -32,13 +32,7 @@ audit: $(STAMP)
 	@exec $(BIN)/python -m audit
 
 bench: $(STAMP)
-	@$(BIN)/python -m trials.bench.backoff
-	@$(BIN)/python -m trials.bench.guard
-	@$(BIN)/python -m trials.bench.contest
-	@$(BIN)/python -m trials.bench.readers
-	@$(BIN)/python -m trials.bench.reading
-	@$(BIN)/python -m trials.bench.growth
-	@$(BIN)/python -m trials.bench.buys
+	@for name in backoff guard contest growth buys; do $(BIN)/python -m trials.bench $$name || exit 1; done
 
 chaos: $(STAMP)
 	@$(BIN)/python -m trials.chaos --matrix

@@ -51,13 +51,11 @@ async def migrate(connection: asyncpg.Connection) -> None:
         await connection.execute(file.read_text().split("-- migrate:down")[0])
 
 
-async def fill(connection: asyncpg.Connection, trips: int, *, all_ended: bool = False) -> None:
+async def fill(connection: asyncpg.Connection, trips: int) -> None:
     """Write so many trips, `trip-000000001` and so on: nine in ten are TENANT's, one in ten the AGENCY's."""
     booking, trip = _documents()
     start = datetime.now(UTC) - timedelta(days=30)
-    # No number leaves a remainder of 3 when it is divided by 1.
-    under_way, one_in = (0, 1) if all_ended else (UNDER_WAY, ONE_IN)
-    await connection.execute(_FILL, booking, trip, trips, under_way, one_in, start, timeout=FILL_TIMEOUT_S)
+    await connection.execute(_FILL, booking, trip, trips, UNDER_WAY, ONE_IN, start, timeout=FILL_TIMEOUT_S)
     await connection.execute("vacuum analyze trips", timeout=FILL_TIMEOUT_S)
 
 

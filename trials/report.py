@@ -1,26 +1,22 @@
-"""A trial's report: `results/NAME.json`, Markdown tables, a page of the docs, pictures, and its bars."""
+"""A trial's report: `results/NAME.json`, Markdown tables, a page of the docs, and its bars."""
 
-import argparse
 import asyncio
 import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
 from pydantic_core import to_json
 
-from stack.runner import exit_status, stop_event
+from stack.runner import stop_event
 from trials.statistics import Spread
 
 RESULTS = Path("results")
-PICTURES = Path("docs/pictures")
 INTERRUPTED = 130
 MOST_WRONG_SHOWN = 10
 NONE = "–"
@@ -51,6 +47,7 @@ class Column(NamedTuple):
 
 def machine() -> Results:
     return {
+        "load": os.getloadavg()[0],
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
@@ -92,11 +89,12 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def bar_table(bars: Iterable[Bar]) -> str:
+    signs = {True: "≥", False: "≤"}
     rows = (
         (
             bar.text,
             f"{bar.figure:.3g}",
-            f"{'≥' if bar.at_least else '≤'} {bar.limit:.3g}",
+            f"{signs[bar.at_least]} {bar.limit:.3g}",
             "yes" if bar.is_met else "no",
         )
         for bar in bars
@@ -113,30 +111,6 @@ def filled(page: str, tables: Mapping[str, str], of: str) -> str:
         if places != 1:
             raise ValueError(f"the page has {places} places for the table {name}")
     return page
-
-
-def draw(folder: Path, painters: Mapping[str, Callable[[], Figure]]) -> None:
-    """Write `NAME.svg` for each painter; the same figures give the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context():
-        mpl.rc("svg", hashsalt="trials", fonttype="none")
-        mpl.rc("axes", grid=True, axisbelow=True)
-        mpl.rc("grid", alpha=0.3)
-        for name, painter in painters.items():
-            painter().savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
-
-
-def stacked(panel: Any, titles: Sequence[str], layers: Mapping[str, tuple[str, Sequence[float]]]) -> None:
-    """Horizontal bars of layers on top of each other; each layer has a label, a colour, and its widths."""
-    left = [0.0] * len(titles)
-    for label, (colour, widths) in layers.items():
-        panel.barh(titles, widths, left=left, color=colour, label=label)
-        left = [start + width for start, width in zip(left, widths, strict=True)]
-
-
-def a_second(panel: Any, at_s: Sequence[float], seconds: range, colour: str) -> None:
-    counts = [sum(second <= at < second + 1 for at in at_s) for second in seconds]
-    panel.step(seconds, counts, where="post", color=colour, linewidth=1.2)
 
 
 def load_results(name: str) -> Results:
@@ -159,52 +133,6 @@ async def unless_interrupted(work: Coroutine[Any, Any, T]) -> T | None:
         task.cancel()
     await asyncio.wait([working, stopping])
     return None if working.cancelled() else working.result()
-
-
-class Report(NamedTuple):
-    """What a benchmark makes of its results.
-
-    `name` is that of its file and of its places in `page`. `wrong` has a line for each trip that went wrong.
-    """
-
-    name: str
-    page: Path
-    tables: Callable[[Results], dict[str, str]]
-    pictures: Callable[[Results], dict[str, Callable[[], Figure]]]
-    bars: Callable[[Results], list[Bar]]
-    wrong: Callable[[Results], Sequence[str]] = lambda _: ()
-
-    def parser(self, module: str, doc: str | None) -> argparse.ArgumentParser:
-        parser = argparse.ArgumentParser(prog=f"python -m {module}", description=doc)
-        parser.add_argument("--quick", action="store_true", help="everything short, to try it out")
-        parser.add_argument("--docs", action="store_true", help=f"fill {self.page} and draw its pictures")
-        parser.add_argument("--again", action="store_true", help=f"run nothing: show {self.name}.json again")
-        return parser
-
-    def run(self, measure: Callable[[], Coroutine[Any, Any, Results]]) -> int:
-        """Measure and keep the results; the exit status."""
-
-        async def command() -> int:
-            results = await unless_interrupted(measure())
-            if results is None:
-                return INTERRUPTED
-            await asyncio.to_thread(save_results, self.name, results)
-            return 0
-
-        return exit_status(command)
-
-    def show(self, *, into_docs: bool) -> int:
-        """Print the tables of the kept results, and fill the docs if asked to; 1 if a bar is missed."""
-        results = load_results(self.name)
-        if not results:
-            sys.exit(f"there is no {RESULTS / self.name}.json yet; run it without --again")
-        tables = self.tables(results)
-        for name, found in tables.items():
-            print(f"\n{name}\n\n{found}", flush=True)
-        if into_docs:
-            self.page.write_text(filled(self.page.read_text(), tables, self.name))
-            draw(PICTURES, self.pictures(results))
-        return verdict(self.bars(results), self.wrong(results))
 
 
 def verdict(bars: Iterable[Bar], wrong: Sequence[str] = ()) -> int:

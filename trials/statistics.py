@@ -1,7 +1,6 @@
 """The arithmetic of the trials. Pure; times are in seconds unless a name says otherwise."""
 
 import math
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import linear_regression, median, pvariance
@@ -14,8 +13,6 @@ from guard.backoff import BackoffPolicy, Jitter, bound
 CONFIDENCE = 0.95
 BLOCKS = 10
 WARM_UP_SHARE = 0.2
-RESAMPLES = 1000
-SEED = 1
 
 Figures = dict[str, float]
 """What a phase gave, by the figure's name."""
@@ -86,25 +83,6 @@ def slope(xs: Sequence[float], ys: Sequence[float]) -> Estimate:
     error = math.sqrt(squares / (BLOCKS - 2) / (BLOCKS * pvariance(at)))
     reach = float(t.ppf((1 + CONFIDENCE) / 2, BLOCKS - 2)) * error
     return Estimate(line.slope, line.slope - reach, line.slope + reach)
-
-
-Rounds = Sequence[Sequence[float]]
-
-
-def percentile_ratio(ours: Rounds, theirs: Rounds, share: float) -> Estimate:
-    """The percentile of all values of `ours` over that of `theirs`, both given by round.
-
-    The interval is a bootstrap's over the rounds: both sides of one round stay together.
-    """
-    rng, rounds = random.Random(SEED), list(zip(ours, theirs, strict=True))
-
-    def ratio(drawn: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:
-        one, other = ([value for values in side for value in values] for side in zip(*drawn, strict=True))
-        return percentile(one, share) / percentile(other, share)
-
-    resampled = [ratio(rng.choices(rounds, k=len(rounds))) for _ in range(RESAMPLES)]
-    outside = (1 - CONFIDENCE) / 2
-    return Estimate(ratio(rounds), percentile(resampled, outside), percentile(resampled, 1 - outside))
 
 
 def fit(policy: BackoffPolicy, delays: Sequence[Sequence[float]]) -> Fit:

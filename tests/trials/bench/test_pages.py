@@ -1,5 +1,6 @@
 """Each benchmark's bars, tables and pictures, from made-up results that only just meet the bars."""
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,34 +8,38 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from trials.bench.__main__ import BENCHES, parser, planned
+from trials.bench.backoff import contention, herd, reference
+from trials.bench.bench import Bench
 from trials.bench.buys import page as buys
 from trials.bench.buys.plan import Plan
 from trials.bench.buys.variants import TITLES, VARIANTS
 from trials.bench.contest import page as contest
 from trials.bench.contest.contestants import CONTESTANTS
 from trials.bench.contest.failing import SCENARIOS
+from trials.bench.drawing import draw
 from trials.bench.growth import page as growth
-from trials.bench.growth.parts import MANY_BEHIND, NONE_BEHIND
-from trials.report import Column, Report, Results, draw, filled
+from trials.bench.guard import page as guard
+from trials.report import Column, Results, filled, machine
 
-ABOUT = {"cores": 2, "machine": "x86_64", "python": "3.11", "versions": {"temporalio": "1.35.0"}}
+ABOUT = {
+    "about": machine() | {"rounds": 2, "failing_rounds": 1, "seconds": 4.0, "record": 100} | vars(Plan())
+}
 
 
-def figures(*columns: Column, **changes: float) -> dict[str, float]:
+def figures(*columns: Column, **changes: Any) -> Results:
     return dict.fromkeys([column.figure for column in columns], 50.0) | changes
 
 
 def of_contest(**ours: float) -> Results:
     columns = (*contest.SPEED, *contest.CPU, *contest.SERVER)
     just = {"trips_per_s": 30, "cpu_ms_own": 33, "cpu_ms_engine": 27, "actions": 4, "alone_p50_ms": 105}
-    theirs = {
+    of_each: dict[str, dict[str, float]] = {
+        "trips": just | ours,
         "textbook": {"trips_per_s": 10, "cpu_ms_own": 100},
         "bare": {"cpu_ms_engine": 30},
         "dbos": {"trips_per_s": 29},
         "plain": {"alone_p50_ms": 30},
-    }
-    rounds = {
-        name: [figures(*columns, **found)] * 2 for name, found in ({"trips": just | ours} | theirs).items()
     }
     failing = {
         scenario.name: {
@@ -42,81 +47,102 @@ def of_contest(**ours: float) -> Results:
         }
         for scenario in SCENARIOS
     }
-    about = ABOUT | {"rounds": 2, "failing_rounds": 1, "seconds": 4.0}
-    return {"about": about, "rounds": rounds, "failing": failing, "wrong": []}
+    rounds = {name: [figures(*columns, **found)] * 2 for name, found in of_each.items()}
+    return {"contest": ABOUT | {"rounds": rounds, "failing": failing, "wrong": []}}
 
 
 def of_growth() -> Results:
-    one = figures(*growth.PHASE) | {"latencies_ms": [40.0, 50.0, 60.0]}
-    many = one | {"latencies_ms": [50.0, 60.0, 75.0]}
-    measured = {"load": 1.0, "in_flight": 10, "wrong": []}
-    behind = {NONE_BEHIND: [one] * 2, MANY_BEHIND: [many] * 2}
+    three = {
+        f"{name}_{share}_{unit}": 1.0
+        for name, unit in (("post", "ms"), ("waited", "s"))
+        for share in ("p50", "p99", "max")
+    }
+    burst = three | {"trips": 50, "posts_per_s": 1.0, "drained_s": 1.0, "trips_per_s": 1.0, "wrong": []}
+    burst |= {
+        "answers": {"202": 50},
+        "statuses": {"confirmed": 50},
+        "looks": [[1.0, 25, 10, 5], [2.0, 50, 0, 50]],
+    }
     samples = [[100 * n, 90_000 + 19.99 * n, 80_000] for n in range(100)]
-    names = [f"{name}_{share}" for share in ("p50", "p99", "max") for name in ("post", "waited")]
-    names = [
-        "posts_per_s",
-        "drained_s",
-        "trips_per_s",
-        *(f"{one}_{unit}" for one in names for unit in ("ms", "s")),
-    ]
-    burst: Results = dict.fromkeys(names, 1.0)
-    burst |= {"answers": {"202": 50}, "statuses": {"confirmed": 50}, "trips": 50}
-    burst["looks"] = [[1.0, 25, 10, 5], [2.0, 50, 0, 50]]
+    names = ("first page", "page in the middle", "one trip")
     return {
-        "about": ABOUT,
-        "in_flight": measured | {"phases": {"1": [one], "10": [one]}},
-        "behind": measured | {"finished": 100_000, "phases": behind, "side_by_side": behind},
-        "workers": measured | {"phases": {"1": [one], "2": [one]}},
-        "memory": measured | {"trips": 10_000, "samples": samples},
-        "burst": measured | burst,
+        "in_flight": ABOUT | {"phases": {"1": figures(*growth.PHASE), "10": figures(*growth.PHASE)}},
+        "memory": ABOUT | {"trips": 10_000, "in_flight": 10, "samples": samples},
+        "burst": ABOUT | burst,
+        "reading": ABOUT | {"rows": {name: figures(*growth.READING) for name in names}},
     }
 
 
 def of_buys() -> Results:
     row: Results = {
-        "about": {"load": 1.0},
         "calm": figures(*buys.CALM),
         "outcomes": figures(*buys.OUTCOMES) | {"trips": 5, "declined": 1, "waiting": 2},
         "times": {"no_p50_s": None, "backlog_s": 2.5},
-        "sick": figures(*buys.OUTAGE[:3]) | {"outage_s": 15.0, "at_s": [-1.0, 2.0]},
+        "sick": figures(*buys.OUTAGE[:3]) | {"at_s": [-1.0, 2.0]},
     }
     row["outcomes"] |= {column.figure: 0.0 for column in buys.MUST_BE_NONE}
-    rows = [{"variant": variant.name} | row for variant in VARIANTS]
-    return {"about": ABOUT | {"plan": vars(Plan())}, "rows": rows}
+    return {variant.name: ABOUT | row for variant in VARIANTS}
 
 
-PAGES = [(contest.REPORT, of_contest), (growth.REPORT, of_growth), (buys.REPORT, of_buys)]
-each = pytest.mark.parametrize(("report", "made_up"), PAGES, ids=lambda one: getattr(one, "name", ""))
+def of_guard() -> Results:
+    row = figures(*guard.HERD, steady_busiest=2, at_s=[-1.0, 2.0])
+    herds = {"none": row, "all": row | {"of_unguarded": 2.0, "after_busiest": 4}}
+    fits = {jitter: figures(*guard.DELAYS, p=0.01, measured_s=[[1.0, 2.0]]) for jitter in ("full", "equal")}
+    return {"herd": {"about": vars(guard.Plan()), "rows": herds}, "delays": {"rows": fits}}
 
 
-def missed(report: Report, results: Results) -> list[str]:
-    return [bar.text for bar in report.bars(results) if not bar.is_met]
+def of_backoff() -> Results:
+    found = {
+        str(clients): {
+            strategy: [1.0999 * one for one in reference.CONTENTION[strategy][clients]]
+            for strategy in contention.STRATEGIES
+        }
+        for clients in contention.CLIENTS
+    }
+    run = {"calls_a_client": 1.0, "last_done_s": 2.0, "calls_by_slot": {"0": 1000}}
+    return {"contention": {"found": found}, "herd": {"found": dict.fromkeys(herd.STRATEGIES, run)}}
 
 
-@each
-def test_bars_that_are_just_met_are_met(report: Report, made_up: Callable[[], Results]) -> None:
-    assert missed(report, made_up()) == []
+MADE_UP: dict[str, Callable[[], Results]] = {
+    "backoff": of_backoff,
+    "guard": of_guard,
+    "contest": of_contest,
+    "growth": of_growth,
+    "buys": of_buys,
+}
 
 
-@each
-def test_the_page_has_a_place_for_every_table_and_keeps_the_rest(
-    report: Report, made_up: Callable[[], Results]
-) -> None:
-    page, tables = (ROOT / report.page).read_text(), report.tables(made_up())
-    found = filled(page, tables, report.name)
+def missed(name: str, results: Results) -> list[str]:
+    return [bar.text for bar in BENCHES[name].bars(results) if not bar.is_met]
+
+
+@pytest.mark.parametrize("bench", BENCHES.values(), ids=lambda bench: bench.name)
+def test_a_page_has_a_place_for_every_table_and_picture(bench: Bench, tmp_path: Path) -> None:
+    results = MADE_UP[bench.name]()
+    assert missed(bench.name, results) == []
+    page, tables = (ROOT / bench.page).read_text(), bench.tables(results)
+    found = filled(page, tables, bench.name)
     assert all(table in found for table in tables.values())
-    assert found.startswith(page[: page.index(f"<!-- {report.name}")])
-    assert filled(found, tables, report.name) == found
-
-
-@each
-def test_pictures_are_those_of_the_page(
-    report: Report, made_up: Callable[[], Results], tmp_path: Path
-) -> None:
-    page = (ROOT / report.page).read_text()
-    draw(tmp_path, report.pictures(made_up()))
+    assert found.startswith(page[: page.index(f"<!-- {bench.name}")])
+    assert filled(found, tables, bench.name) == found
+    draw(bench.pictures(results), tmp_path)
     drawn = [path.name for path in tmp_path.iterdir()]
     assert drawn and all(f"(pictures/{name})" in page for name in drawn)
+
+
+@pytest.mark.parametrize("bench", BENCHES.values(), ids=lambda bench: bench.name)
+def test_a_part_alone_is_shown_alone(bench: Bench) -> None:
+    results = MADE_UP[bench.name]()
+    for part in bench.parts:
+        alone = {part: results[part]}
+        assert bench.tables(alone) and bench.pictures(alone) is not None
+        bench.bars(alone)
+
+
+def test_the_command_line_sets_a_plans_numbers() -> None:
+    arguments: argparse.Namespace = parser().parse_args(["contest", "--quick", "--rounds", "3"])
+    quick = BENCHES["contest"].quick
+    assert vars(planned(BENCHES["contest"], arguments)) == vars(quick) | {"rounds": 3}
 
 
 @pytest.mark.parametrize(
@@ -130,48 +156,37 @@ def test_pictures_are_those_of_the_page(
     ],
 )
 def test_a_bar_of_the_contest_is_missed_by_a_little(figure: str, value: float) -> None:
-    assert len(missed(contest.REPORT, of_contest(**{figure: value}))) == 1
+    assert len(missed("contest", of_contest(**{figure: value}))) == 1
 
 
 def test_a_ratio_is_of_the_same_round() -> None:
     results = of_contest()
+    rounds = results["contest"]["rounds"]
     for name, rates in {"trips": (10.0, 40.0), "textbook": (5.0, 40.0)}.items():
-        one = results["rounds"][name][0]
-        results["rounds"][name] = [one | {"trips_per_s": rate} for rate in rates]
+        rounds[name] = [rounds[name][0] | {"trips_per_s": rate} for rate in rates]
     assert contest.bars(results)[0].figure == 1.5
 
 
-def test_a_longer_tail_a_leak_and_a_trip_that_was_not_confirmed_are_missed() -> None:
+def test_a_leak_a_slow_page_and_a_trip_that_was_not_confirmed_are_missed() -> None:
     results = of_growth()
-    for phase in results["behind"]["side_by_side"][MANY_BEHIND]:
-        phase["latencies_ms"] = [50.0, 60.0, 76.0]
+    results["reading"]["rows"]["page in the middle"]["p50_ms"] = 61.0
     results["memory"]["samples"] = [[100 * n, 90_000, 80_000 + 21 * n] for n in range(100)]
     results["burst"]["wrong"] = ["1 of the burst ended failed"]
-    assert missed(growth.REPORT, results) == [
-        "p99 with 100,000 finished trips behind, beside p99 with none",
+    assert missed("growth", results) == [
+        "p50 of a page in the middle of the record, beside the first",
         "memory of the api, kB a 1,000 trips that it surely grows",
         "trips that were not confirmed",
     ]
     results["memory"]["trips"] = 9_999
-    assert len(missed(growth.REPORT, results)) == 2, "a short run is all warm-up"
-
-
-def test_parts_of_growth_that_were_not_run_are_left_out_and_quick_ones_are_named() -> None:
-    results = {name: of_growth()[name] for name in ("about", "in_flight")}
-    assert "--quick" not in growth.tables(results)["run"]
-    results["in_flight"] |= {"is_quick": True}
-    assert growth.tables(results)["run"].endswith("too short to judge by: in flight.")
-    assert set(growth.tables(results)) == {"run", "bars", "in-flight"}
+    assert len(missed("growth", results)) == 2, "a short run is all warm-up"
 
 
 @pytest.mark.parametrize("column", buys.MUST_BE_NONE, ids=lambda column: column.figure)
 def test_harm_is_missed_with_all_mechanisms_at_work_and_expected_without(column: Column) -> None:
-    results: Any = of_buys()
-    for row in results["rows"][1:-1]:
-        row["outcomes"] = row["outcomes"] | {column.figure: 2}
-    assert missed(buys.REPORT, results) == []
-    results["rows"][0]["outcomes"] = results["rows"][0]["outcomes"] | {column.figure: 2}
-    assert missed(buys.REPORT, results) == [f"{TITLES['all']}: {column.heading}"]
+    results = of_buys()
+    for name in results:
+        results[name]["outcomes"] = results[name]["outcomes"] | {column.figure: 2 * (name != "again")}
+    assert missed("buys", results) == [f"{TITLES['all']}: {column.heading}"]
 
 
 def test_a_table_without_a_place_is_refused() -> None:

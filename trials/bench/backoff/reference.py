@@ -5,6 +5,7 @@ from trials.bench.backoff.contention import Contention
 # Completion in ms and writes, by clients and strategy. At 100 clients, as published by AWS. At 10, 50 and 190
 # AWS shows graphs without numbers, so these are means of the published program itself, run for 4,000, 400 and
 # 100 trials.
+PUBLISHED_CLIENTS = 100
 _CONTENTION = {
     "none": {10: (380, 51), 50: (1_145, 691), 100: (2_025, 2_425), 190: (3_537, 7_993)},
     "exponential": {10: (3_473, 51), 50: (36_386, 624), 100: (63_472, 1_850), 190: (101_010, 5_160)},

@@ -122,6 +122,5 @@ def sick_figures(calls: Sequence[Received], outage: Outage, after_s: float) -> d
         "calls_while_down": between(at, *outage),
         "busiest": busiest(at, outage.down_at, outage.up_at + after_s, WINDOW_S),
         "serves_after_s": None if served is None else served - outage.up_at,
-        "outage_s": outage.up_at - outage.down_at,
         "at_s": [round(moment - outage.down_at, 2) for moment in at],
     }

@@ -1,7 +1,6 @@
 """One variant: a calm phase, a rough one, and what its travellers and partners say of them."""
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +31,6 @@ EVENTS_LIMIT_S = 5.0
 
 
 async def measured(variant: Variant, plan: Plan) -> dict[str, Any]:
-    load = os.getloadavg()[0]
     async with staged(variant, plan.seed) as ground:
         if variant.carrier is Carrier.WORKFLOW and not variant.breakers:
             for partner in Partner:
@@ -40,7 +38,7 @@ async def measured(variant: Variant, plan: Plan) -> dict[str, Any]:
         await ground.traveller.warm_up()
         calm = await _calm(ground, variant, plan)
         rough = await _rough(ground, variant, plan)
-    return {"variant": variant.name, "about": {"load": load}, "calm": calm, **rough}
+    return {"calm": calm, **rough}
 
 
 async def _calm(ground: Ground, variant: Variant, plan: Plan) -> dict[str, Any]:

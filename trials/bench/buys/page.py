@@ -1,15 +1,18 @@
-"""What the variants show: their tables, their pictures, and what must not be. Pure: it reads the results."""
+"""What the variants show: their tables, their pictures, and what must not be."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from trials.bench.buys.measure import ERROR_RATE, LOST_SHARE, SICK
-from trials.bench.buys.variants import COMMON, TITLES
-from trials.report import Bar, Column, Report, Results, a_second, figure_table, shown_as, stacked, table
+from trials.bench.bench import Bench
+from trials.bench.buys.measure import ERROR_RATE, LOST_SHARE, SICK, measured
+from trials.bench.buys.plan import QUICK, Plan
+from trials.bench.buys.variants import COMMON, TITLES, VARIANTS
+from trials.bench.drawing import BLUE, GREEN, PALE, PALE_GREEN, RED, calls_in_outage, panels, stacked
+from trials.report import Bar, Column, Results, figure_table, shown_as, table
 
 Row = Mapping[str, Any]
 """A variant's groups of figures."""
@@ -64,32 +67,30 @@ MUST_BE_NONE = (HALF, HELD_TWICE, CHARGED_TWICE, NEVER_TOLD)
 """With all mechanisms at work."""
 
 _ENDS = {
-    "whole": ("confirmed", "#2ca02c"),
-    "nothing booked": ("nothing", "#c7c7c7"),
-    "half-booked": ("half_booked", "#d62728"),
+    "whole": ("confirmed", GREEN),
+    "nothing booked": ("nothing", PALE),
+    "half-booked": ("half_booked", RED),
 }
-_TWICE = {"held_twice": ("a part held twice", "x"), "charged_twice": ("charged twice", "D")}
 _LOADS_THE_SICK = ("all", "backoff", "jitter", "breaker", "probe", "none")
-_LINE = "#1f77b4"
 
 
 def bars(results: Results) -> list[Bar]:
     return [
-        Bar(f"{TITLES[row['variant']]}: {column.heading}", row["outcomes"][column.figure], 0)
-        for row in results["rows"]
+        Bar(f"{TITLES[name]}: {column.heading}", results[name]["outcomes"][column.figure], 0)
+        for name in WHOLE
+        if name in results
         for column in MUST_BE_NONE
-        if row["variant"] in WHOLE
     ]
 
 
 def tables(results: Results) -> dict[str, str]:
-    rows = {row["variant"]: row for row in results["rows"]}
+    rows = _rows(results)
 
     def shown(columns: Sequence[Column], *groups: str) -> str:
         return figure_table({TITLES[name]: _flat(row, *groups) for name, row in rows.items()}, columns)
 
     return {
-        "run": _run(results),
+        "run": _run(next(iter(rows.values()))),
         "bought": _bought(rows),
         "outcomes": shown(OUTCOMES, "outcomes"),
         "outage": shown(OUTAGE, "sick", "times"),
@@ -97,13 +98,16 @@ def tables(results: Results) -> dict[str, str]:
     }
 
 
+def _rows(results: Results) -> dict[str, Row]:
+    return {variant.name: results[variant.name] for variant in VARIANTS if variant.name in results}
+
+
 def _flat(row: Row, *groups: str) -> Row:
     return {name: figure for group in groups for name, figure in row[group].items()}
 
 
-def _run(results: Results) -> str:
-    about, plan = results["about"], results["about"]["plan"]
-    outcomes = results["rows"][0]["outcomes"]
+def _run(row: Row) -> str:
+    plan, outcomes = row["about"], row["outcomes"]
     return (
         f"Each variant: a fresh system with one worker, {plan['per_s']:g} trips a second by chance, the same "
         f"trips at the same moments (seed {plan['seed']}). First {plan['calm_s']:g} s in which all is well. "
@@ -115,8 +119,8 @@ def _run(results: Results) -> str:
         f"Retries: base {COMMON['TRIPS_RETRY_BASE_S']} s, cap {COMMON['TRIPS_RETRY_CAP_S']} s, "
         f"{COMMON['TRIPS_RETRY_ATTEMPTS']} attempts, {COMMON['TRIPS_RETRY_JITTER']} jitter; a breaker opens "
         f"for {COMMON['TRIPS_BREAKER_OPEN_S']} s; a health check every "
-        f"{COMMON['TRIPS_PROBE_INTERVAL_S']} s. {about['cores']} cores ({about['machine']}), Python "
-        f"{about['python']}."
+        f"{COMMON['TRIPS_PROBE_INTERVAL_S']} s. {plan['cores']} cores ({plan['machine']}), Python "
+        f"{plan['python']}."
     )
 
 
@@ -135,56 +139,42 @@ def _bought(rows: Mapping[str, Row]) -> str:
     return table(("", "figure", "all of it", "all of it, again", "without"), lines)
 
 
-def pictures(results: Results) -> dict[str, Callable[[], Figure]]:
-    rows = results["rows"]
-    return {
-        "mechanisms-outcomes": partial(_outcomes, rows),
-        "mechanisms-outage": partial(_outage, rows, results["about"]["plan"]),
-        "mechanisms-calm": partial(_calm, rows),
-    }
+def pictures(results: Results) -> dict[str, Figure]:
+    rows = {TITLES[name]: row for name, row in _rows(results).items()}
+    plan = next(iter(rows.values()))["about"]
+    down_s, until_s = plan["down_s"], plan["rough_s"] + plan["settle_s"] / 2
+    at_s = {TITLES[name]: results[name]["sick"]["at_s"] for name in _LOADS_THE_SICK if name in results}
+    seconds = range(-int(down_s), int(until_s - down_s))
+    found = {"mechanisms-outcomes": _outcomes(rows), "mechanisms-calm": _calm(rows)}
+    if at_s:
+        outage_s, kill_s = plan["up_s"] - down_s, plan["kill_s"] - down_s
+        found["mechanisms-outage"] = calls_in_outage(at_s, outage_s, seconds, kill_s)
+    return found
 
 
-def _outcomes(rows: Sequence[Row]) -> Figure:
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    panel = figure.subplots()
-    titles = [TITLES[row["variant"]] for row in rows]
+def _outcomes(rows: Mapping[str, Row]) -> Figure:
+    figure, (panel,) = panels(4.2)
     layers = {
-        label: (colour, [row["outcomes"][name] for row in rows]) for label, (name, colour) in _ENDS.items()
+        label: (colour, [row["outcomes"][name] for row in rows.values()])
+        for label, (name, colour) in _ENDS.items()
     }
-    stacked(panel, titles, layers)
-    for name, (label, marker) in _TWICE.items():
-        hit = [(row["outcomes"][name], TITLES[row["variant"]]) for row in rows if row["outcomes"][name]]
-        if hit:
-            panel.plot(*zip(*hit, strict=True), marker, color="black", label=label)
+    stacked(panel, list(rows), layers)
+    for column, marker in ((HELD_TWICE, "x"), (CHARGED_TWICE, "D")):
+        found = {title: row["outcomes"][column.figure] for title, row in rows.items()}
+        if hit := {title: trips for title, trips in found.items() if trips}:
+            panel.plot(list(hit.values()), list(hit), marker, color="black", label=column.heading)
     panel.invert_yaxis()
     panel.set(title="How the trips of the rough phase stand at their partners", xlabel="trips")
     figure.legend(loc="outside lower center", ncols=5, fontsize=8)
     return figure
 
 
-def _outage(rows: Sequence[Row], plan: Any) -> Figure:
-    found = [row for row in rows if row["variant"] in _LOADS_THE_SICK]
-    figure = Figure(figsize=(9, 1.4 * len(found)), layout="constrained")
-    panels = figure.subplots(len(found), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    seconds = range(-int(plan["down_s"]), int(plan["rough_s"] - plan["down_s"] + plan["settle_s"] / 2))
-    for panel, row in zip(panels, found, strict=True):
-        a_second(panel, row["sick"]["at_s"], seconds, _LINE)
-        panel.axvspan(0, row["sick"]["outage_s"], color="black", alpha=0.07)
-        panel.axvline(plan["kill_s"] - plan["down_s"], color="#d62728", linewidth=0.8)
-        panel.set_title(TITLES[row["variant"]], loc="left", fontsize=10)
-    panels[0].set_ylim(bottom=0)
-    panels[-1].set_xlabel("seconds since the partner went down; grey: the outage, red: the kill")
-    figure.supylabel("calls a second at the sick partner")
-    return figure
-
-
-def _calm(rows: Sequence[Row]) -> Figure:
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    latency, cpu = figure.subplots(1, 2, sharey=True)
-    titles = [TITLES[row["variant"]] for row in rows]
-    latency.barh(titles, [row["calm"]["p50_ms"] for row in rows], color="#98df8a", label="p50")
-    latency.plot([row["calm"]["p95_ms"] for row in rows], titles, "|", color="black", label="p95")
-    cpu.barh(titles, [row["calm"]["cpu_ms"] for row in rows], color=_LINE)
+def _calm(rows: Mapping[str, Row]) -> Figure:
+    figure, (latency, cpu) = panels(3.6, 1, 2, sharey=True)
+    p50, p95, cpu_ms = ([row["calm"][column.figure] for row in rows.values()] for column in CALM[:3])
+    latency.barh(list(rows), p50, color=PALE_GREEN, label="p50")
+    latency.plot(p95, list(rows), "|", color="black", label="p95")
+    cpu.barh(list(rows), cpu_ms, color=BLUE)
     latency.invert_yaxis()
     latency.set(title="All is well: latency of a trip", xlabel="milliseconds")
     latency.legend(loc="lower right")
@@ -192,4 +182,14 @@ def _calm(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-REPORT = Report("buys", Path("docs/mechanisms.md"), tables, pictures, bars)
+BUYS = Bench(
+    "buys",
+    "what each mechanism buys, by leaving it out: about twelve minutes",
+    Path("docs/mechanisms.md"),
+    Plan(),
+    QUICK,
+    {variant.name: partial(measured, variant) for variant in VARIANTS},
+    tables,
+    bars,
+    pictures,
+)

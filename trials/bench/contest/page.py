@@ -1,16 +1,18 @@
-"""What the contest shows: its bars, its tables, its pictures. Pure: it reads the results alone."""
+"""What the contest shows: its bars, its tables, its pictures."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from trials import cpu
+from trials.bench.bench import Bench
+from trials.bench.contest import rounds
 from trials.bench.contest.contestants import CONTESTANTS
 from trials.bench.contest.failing import SCENARIOS
-from trials.report import Bar, Column, Report, Results, bar_table, figure_table, measured_on, stacked
+from trials.bench.drawing import BLUE, GREEN, PALE, PALE_GREEN, PURPLE, panels, stacked
+from trials.report import Bar, Column, Results, bar_table, figure_table, measured_on
 from trials.statistics import Figures, Spread, spread
 
 SPEED = (
@@ -44,30 +46,32 @@ FAILING = (
 )
 
 _COLOURS = {
-    cpu.TEMPORAL: "#1f77b4",
-    cpu.WORKER: "#2ca02c",
-    cpu.API: "#98df8a",
-    cpu.POSTGRES: "#9467bd",
-    cpu.PARTNERS: "#c7c7c7",
+    cpu.TEMPORAL: BLUE,
+    cpu.WORKER: GREEN,
+    cpu.API: PALE_GREEN,
+    cpu.POSTGRES: PURPLE,
+    cpu.PARTNERS: PALE,
     cpu.ENGINES: "#e3e3e3",
 }
 _LOADS = {
-    "alone": ("one at a time", "#98df8a"),
-    "low": ("at 30%", "#2ca02c"),
-    "high": ("at 80% of saturation", "#1f77b4"),
+    "alone": ("one at a time", PALE_GREEN),
+    "low": ("at 30%", GREEN),
+    "high": ("at 80% of saturation", BLUE),
 }
 _BAR = 0.26
 _NONE = Spread(0, 0, 0)
 
-Spreads = list[tuple[str, dict[str, Spread]]]
+Spreads = dict[str, dict[str, Spread]]
 
 
 def bars(results: Results) -> list[Bar]:
     """A ratio is of the same round, and the median of all rounds; actions are rounded to a tenth."""
-    rounds = results["rounds"]
-    ours, textbook, bare, dbos = (rounds[name] for name in ("trips", "textbook", "bare", "dbos"))
-    declined = results["failing"]["declined"]["trips"]
-    most_ms = 1.5 * _median(rounds["plain"], "alone_p50_ms") + 60
+    found = results["contest"]
+    ours, textbook, bare, dbos, plain = (
+        found["rounds"][name] for name in ("trips", "textbook", "bare", "dbos", "plain")
+    )
+    declined = found["failing"]["declined"]["trips"]
+    most_ms = 1.5 * _median(plain, "alone_p50_ms") + 60
     return [
         Bar("trips a second, beside the textbook's", _ratio(ours, textbook, "trips_per_s"), 3, at_least=True),
         Bar("trips a second, beside DBOS's", _ratio(ours, dbos, "trips_per_s"), 1, at_least=True),
@@ -92,58 +96,56 @@ def _ratio(ours: Sequence[Figures], theirs: Sequence[Figures], name: str) -> flo
 
 
 def tables(results: Results) -> dict[str, str]:
-    rounds = _spreads(results["rounds"])
-    on_server = {title: found for title, found in rounds.items() if "actions" in found}
-    about = results["about"]
+    found = results["contest"]
+    spreads, about = _spreads(found["rounds"]), found["about"]
+    on_server = {title: figures for title, figures in spreads.items() if "actions" in figures}
     return {
         "run": f"{measured_on(about)} Rounds: {about['rounds']}, and {about['failing_rounds']} of failing "
         f"trips; a phase lasts {about['seconds']:g} s. Trips that did not end as they had to: "
-        f"{len(results['wrong'])}.",
+        f"{len(found['wrong'])}.",
         "bars": bar_table(bars(results)),
-        "speed": figure_table(rounds, SPEED),
-        "cpu": figure_table(rounds, CPU),
+        "speed": figure_table(spreads, SPEED),
+        "cpu": figure_table(spreads, CPU),
         "server": figure_table(on_server, SERVER),
         **{
-            f"failing-{scenario.name}": figure_table(_spreads(results["failing"][scenario.name]), FAILING)
+            f"failing-{scenario.name}": figure_table(_spreads(found["failing"][scenario.name]), FAILING)
             for scenario in SCENARIOS
         },
     }
 
 
-def _spreads(rounds: dict[str, list[Figures]]) -> dict[str, dict[str, Spread]]:
-    return {one.title: spread(rounds[one.name]) for one in CONTESTANTS if one.name in rounds}
+def _spreads(figures: dict[str, list[Figures]]) -> Spreads:
+    return {one.title: spread(figures[one.name]) for one in CONTESTANTS if one.name in figures}
 
 
-def pictures(results: Results) -> dict[str, Callable[[], Figure]]:
-    found = list(reversed(_spreads(results["rounds"]).items()))
-    return {"contest-cpu": lambda: _cpu(found), "contest-speed": lambda: _speed(found)}
+def pictures(results: Results) -> dict[str, Figure]:
+    found = dict(reversed(_spreads(results["contest"]["rounds"]).items()))
+    return {"contest-cpu": _cpu(found), "contest-speed": _speed(found)}
 
 
 def _cpu(found: Spreads) -> Figure:
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panel = figure.subplots()
+    figure, (panel,) = panels(3.2)
     layers = {
-        group: (colour, [figures[f"cpu_ms_{group}"].median for _, figures in found])
+        group: (colour, [figures[f"cpu_ms_{group}"].median for figures in found.values()])
         for group, colour in _COLOURS.items()
     }
-    stacked(panel, [title for title, _ in found], layers)
+    stacked(panel, list(found), layers)
     panel.set(title="CPU a trip, at saturation", xlabel="milliseconds")
     panel.legend(loc="lower right")
     return figure
 
 
 def _speed(found: Spreads) -> Figure:
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    rate, latency = figure.subplots(1, 2, sharey=True)
-    places = range(len(found))
-    rates = [figures["trips_per_s"] for _, figures in found]
-    rate.barh(places, [one.median for one in rates], xerr=_reach(rates), color="#1f77b4", height=0.6)
+    figure, (rate, latency) = panels(4, 1, 2, sharey=True)
+    rates = [figures["trips_per_s"] for figures in found.values()]
+    reach = list(zip(*((one.median - one.low, one.high - one.median) for one in rates), strict=True))
+    rate.barh(range(len(found)), [one.median for one in rates], xerr=reach, color=BLUE, height=0.6)
     rate.set(title="Trips a second at saturation", xlabel="trips a second")
-    rate.set_yticks(places, [title for title, _ in found])
+    rate.set_yticks(range(len(found)), list(found))
     for row, (load, (label, colour)) in enumerate(_LOADS.items()):
-        at = [place + _BAR * (1 - row) for place in places]
+        at = [place + _BAR * (1 - row) for place in range(len(found))]
         middles, slowest = (
-            [figures.get(f"{load}_{share}_ms", _NONE).median for _, figures in found]
+            [figures.get(f"{load}_{share}_ms", _NONE).median for figures in found.values()]
             for share in ("p50", "p99")
         )
         latency.barh(at, middles, height=_BAR, color=colour, label=label)
@@ -153,11 +155,14 @@ def _speed(found: Spreads) -> Figure:
     return figure
 
 
-def _reach(spreads: Iterable[Spread]) -> Any:
-    """How far each lowest and highest figure is from its median, as matplotlib takes it."""
-    return list(zip(*((one.median - one.low, one.high - one.median) for one in spreads), strict=True))
-
-
-REPORT = Report(
-    "contest", Path("docs/bench.md"), tables, pictures, bars, wrong=lambda results: results["wrong"]
+CONTEST = Bench(
+    "contest",
+    "this project beside its peers: about twelve minutes",
+    Path("docs/bench.md"),
+    rounds.Plan(),
+    rounds.QUICK,
+    {"contest": rounds.contest},
+    tables,
+    bars,
+    pictures,
 )

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 import aiohttp
 import asyncpg
 
-from trials.bench.growth.phases import patient_order
+from trials.orders import Json, bench_order
 from trials.report import Results
 from trials.statistics import percentiles
 from trials.traveller import FINAL
 from trials.world import Ground
+from trip.order import MAX_DEADLINE_S
 
 AT_ONCE = 100
 ACCEPTED = "202"
@@ -29,6 +30,10 @@ _WAITS = """
 
 Took = dict[str, list[float]]
 """Seconds that each request took, by the status of its answer, or by the name of the error."""
+
+
+def patient_order() -> Json:
+    return bench_order(deadline_s=MAX_DEADLINE_S)
 
 
 async def measured(ground: Ground, trips: int) -> Results:

@@ -1,131 +1,147 @@
-"""The parts of the measurement, each on fresh systems of its own."""
+"""The parts of the measurement, each on a fresh system of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
+import asyncpg
 import psutil
 
+from trials import cpu
 from trials.bench.growth import burst
-from trials.bench.growth.fill import fill_all
-from trials.bench.growth.phases import (
-    TRIP_LIMIT_S,
-    Rounds,
-    alternate,
-    booking,
-    note,
-    phase,
-    short_order,
-    side_by_side,
-    warm_up,
-)
-from trials.load import Load, count
+from trials.filling import fill
+from trials.load import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS, Booked, BookOne, Load, closed, count, throughput
+from trials.orders import STAYS, Json, bench_order
 from trials.report import Results
-from trials.world import QUIET, fresh_ground
+from trials.statistics import Figures, percentile
+from trials.traveller import FINAL
+from trials.world import QUIET, Ground, fresh_ground
+from trip.order import MAX_DEADLINE_S
 
-NONE_BEHIND, MANY_BEHIND = "none", "many"
+WAIT_S = 60
+ASK_AGAIN_S = 1.0
+TRIP_LIMIT_S = 900.0
+WARM_SHARE = 0.25
+READING_WARM_UP = 40
+MEMORY_IN_FLIGHT = 10
 PROCESSES = {"worker": "worker-1", "api": "api"}
 MOST_SAMPLES = 500
 LOOK_EVERY_S = 0.2
 
-SATURATED = Rounds(rounds=3, in_flight=30, seconds=8.0)
-BEHIND = Rounds(rounds=8, in_flight=2, seconds=15.0)
-
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """`ladder` has the seconds of the phase for each number of trips in flight.
 
-    `ladder` has the seconds of the phase for each number of trips in flight. With `is_quick` the figures only
-    show that the parts run.
+    `trips` is the length of the memory run, `record` the number of trips in the record that is read.
     """
 
     ladder: tuple[tuple[int, float], ...] = ((1, 10.0), (10, 15.0), (100, 25.0), (1000, 40.0))
-    finished: int = 100_000
-    workers: tuple[int, ...] = (1, 2, 4)
-    saturated: Rounds = SATURATED
-    behind: Rounds = BEHIND
     burst: int = 5000
     trips: int = 1000
-    memory_in_flight: int = 10
-    is_quick: bool = False
+    record: int = 100_000
+    readings: int = 400
 
 
-QUICK = Plan(
-    ladder=((1, 2.0), (10, 2.0)),
-    finished=2000,
-    workers=(1, 2),
-    saturated=Rounds(rounds=1, in_flight=10, seconds=2.0),
-    behind=Rounds(rounds=2, in_flight=4, seconds=2.0),
-    burst=100,
-    trips=100,
-    is_quick=True,
-)
+QUICK = Plan(ladder=((1, 2.0), (10, 2.0)), burst=100, trips=100, record=4000, readings=20)
 
 
-async def _in_flight(plan: Plan) -> Results:
-    found: Results = {"phases": {}, "wrong": []}
+def short_order() -> Json:
+    """A trip with one stay only: a long run has more of these in the same time."""
+    others: Json = dict.fromkeys(STAYS[:-1])
+    return bench_order(**others, deadline_s=MAX_DEADLINE_S)
+
+
+def booking(ground: Ground, order: Callable[[], Json]) -> BookOne:
+
+    async def book() -> Booked:
+        body, key = order(), str(uuid4())
+        trip = await ground.traveller.book(body, WAIT_S, key)
+        while trip["status"] not in FINAL:
+            await asyncio.sleep(ASK_AGAIN_S)
+            trip = await ground.traveller.book(body, WAIT_S, key)
+        return Booked(trip["trip_id"], trip["status"])
+
+    return book
+
+
+async def in_flight(plan: Plan) -> Results:
+    phases, wrong = {}, []
     async with fresh_ground(QUIET) as ground:
-        await warm_up(ground)
-        for in_flight, seconds in plan.ladder:
-            rows = found["phases"].setdefault(str(in_flight), [])
-            note(found, rows, f"in flight {in_flight}", *await phase(ground, in_flight, seconds))
-    return found
+        await count(booking(ground, bench_order), Load(), WARM_UP_TRIPS, WARM_UP_IN_FLIGHT)
+        for trips, seconds in plan.ladder:
+            load = Load(limit_s=TRIP_LIMIT_S)
+            phases[str(trips)] = await _phase(ground, load, trips, seconds)
+            wrong += load.wrong
+    return {"phases": phases, "wrong": wrong}
 
 
-async def _behind(plan: Plan) -> Results:
-    """Two systems, one of them full: side by side for latency, in turn for throughput."""
-    async with fresh_ground(QUIET) as empty, fresh_ground(QUIET) as full:
-        await fill_all(full.world, plan.finished)
-        grounds = {NONE_BEHIND: empty, MANY_BEHIND: full}
-        for ground in grounds.values():
-            await warm_up(ground)
-        found = await alternate(grounds, plan.saturated)
-        found |= {"finished": plan.finished, "side_by_side": {name: [] for name in grounds}}
-        for number in range(plan.behind.rounds):
-            both = await side_by_side((empty, full), plan.behind)
-            for name, measured in zip(grounds, both, strict=True):
-                note(found, found["side_by_side"][name], f"round {number + 1} {name}", *measured)
-    return found
+async def _phase(ground: Ground, load: Load, trips: int, seconds: float) -> Figures:
+    """Latencies are those of the trips after the first quarter. Raises RuntimeError if none is confirmed."""
+    since = time.monotonic() + WARM_SHARE * seconds
+    work = closed(booking(ground, burst.patient_order), load, trips, seconds)
+    figures = await cpu.metered(ground.world, cpu.SAGA, load, work)
+    latencies_s = load.since(since)
+    return figures | {
+        "trips": len(latencies_s),
+        "trips_per_s": throughput(load, trips, since),
+        "p50_ms": 1000 * percentile(latencies_s, 0.5),
+        "p99_ms": 1000 * percentile(latencies_s, 0.99),
+    }
 
 
-async def _workers(plan: Plan) -> Results:
-    async with AsyncExitStack() as systems:
-        grounds = {
-            str(number): await systems.enter_async_context(fresh_ground(QUIET, workers=number))
-            for number in plan.workers
-        }
-        for ground in grounds.values():
-            await warm_up(ground)
-        return await alternate(grounds, plan.saturated)
-
-
-async def _memory(plan: Plan) -> Results:
+async def memory(plan: Plan) -> Results:
     """Samples over a long run: the trips confirmed so far, and the resident kB of each of PROCESSES."""
     samples: list[list[int]] = []
     load, every = Load(limit_s=TRIP_LIMIT_S), max(1, plan.trips // MOST_SAMPLES)
     async with fresh_ground(QUIET) as ground:
         processes = [psutil.Process(ground.world.pid(name)) for name in PROCESSES.values()]
-        work = count(booking(ground, short_order), load, plan.trips, plan.memory_in_flight)
+        work = count(booking(ground, short_order), load, plan.trips, MEMORY_IN_FLIGHT)
         booked = asyncio.create_task(work)
         while not booked.done():
             if not samples or len(load.trips) >= samples[-1][0] + every:
                 samples.append([len(load.trips), *(one.memory_info().rss // 1024 for one in processes)])
             await asyncio.wait([booked], timeout=LOOK_EVERY_S)
         await booked
-    return {"trips": plan.trips, "in_flight": plan.memory_in_flight, "samples": samples, "wrong": load.wrong}
+    return {"trips": plan.trips, "in_flight": MEMORY_IN_FLIGHT, "samples": samples, "wrong": load.wrong}
 
 
-async def _burst(plan: Plan) -> Results:
+async def all_at_once(plan: Plan) -> Results:
     async with fresh_ground(QUIET) as ground:
         return await burst.measured(ground, plan.burst)
 
 
-PARTS: dict[str, Callable[[Plan], Awaitable[Results]]] = {
-    "in_flight": _in_flight,
-    "behind": _behind,
-    "workers": _workers,
-    "memory": _memory,
-    "burst": _burst,
-}
+async def reading(plan: Plan) -> Results:
+    """Milliseconds of each reading at the front door, one kind after the other in each round."""
+    async with fresh_ground(QUIET) as ground:
+        paths = await _filled(ground.world.database_url, plan.record)
+        took_ms: dict[str, list[float]] = {name: [] for name in paths}
+        for number in range(READING_WARM_UP + plan.readings):
+            for name, path in paths.items():
+                start = time.perf_counter()
+                status, answer = await ground.traveller.call("GET", path)
+                assert status == 200, answer
+                if number >= READING_WARM_UP:
+                    took_ms[name].append(1000 * (time.perf_counter() - start))
+    shares = {"p50_ms": 0.5, "p99_ms": 0.99}
+    return {
+        "rows": {
+            name: {figure: percentile(values, share) for figure, share in shares.items()}
+            for name, values in took_ms.items()
+        }
+    }
+
+
+async def _filled(database_url: str, trips: int) -> dict[str, str]:
+    """Fill the record; what is read of it then."""
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        await fill(connection, trips)
+        trip_id = f"trip-{trips // 2 + 1:09}"
+        at = await connection.fetchval("select created_at from trips where trip_id = $1", trip_id)
+    finally:
+        await connection.close(timeout=5)
+    middle = f"/trips?cursor={1_000_000 * at.timestamp():.0f}.{trip_id}"
+    return {"first page": "/trips", "page in the middle": middle, "one trip": f"/trips/{trip_id}"}

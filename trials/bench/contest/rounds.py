@@ -1,18 +1,13 @@
-"""`python -m trials.bench.contest`: run the contest, print its tables, write `results/contest.json`.
+"""All contestants in turn, round after round: trips that are confirmed, then trips that fail."""
 
-Takes about twelve minutes on two cores. Exits 1 if a bar is missed.
-"""
-
-import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from trials.bench.contest import failing, measure
 from trials.bench.contest.contestants import CONTESTANTS, Arena, Contestant, fresh_arena
 from trials.bench.contest.measure import Turn
-from trials.bench.contest.page import REPORT
 from trials.load import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS, Load, count
-from trials.report import Results, machine
+from trials.report import Results
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,6 @@ async def contest(plan: Plan) -> Results:
     """Figures by round of each contestant, and of each scenario of failing trips."""
     async with fresh_arena() as arena:
         results: Results = {
-            "about": machine() | asdict(plan),
             "in_flight": {one.name: await _warmed_up(arena, one, plan) for one in CONTESTANTS},
             "rounds": {one.name: [] for one in CONTESTANTS},
             "failing": {scenario.name: {} for scenario in failing.SCENARIOS},
@@ -83,22 +77,3 @@ def _note(results: Results, rows: list[Any], what: str, figures: dict[str, float
     shown = ("trips_per_s", "cpu_ms_own", "actions", "alone_p50_ms", "high_p99_ms", "all_p50_ms")
     values = ", ".join(f"{name} {figures[name]:.1f}" for name in shown if name in figures)
     print(f"{what:22} {values}", flush=True)
-
-
-def main() -> int:
-    parser = REPORT.parser("trials.bench.contest", __doc__)
-    parser.add_argument("--rounds", type=int, help=f"default: {Plan.rounds}")
-    parser.add_argument("--seconds", type=float, help=f"length of a phase (default: {Plan.seconds:g})")
-    arguments = parser.parse_args()
-    plan = QUICK if arguments.quick else Plan()
-    if arguments.rounds:
-        fewer = min(arguments.rounds, plan.failing_rounds)
-        plan = replace(plan, rounds=arguments.rounds, failing_rounds=fewer)
-    if arguments.seconds:
-        plan = replace(plan, seconds=arguments.seconds)
-    status = 0 if arguments.again else REPORT.run(lambda: contest(plan))
-    return status or REPORT.show(into_docs=arguments.docs)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
