@@ -12,8 +12,6 @@ from trials.world import Ground
 
 pytestmark = pytest.mark.server
 
-pytestmark = pytest.mark.server
-
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 NOTHING, HALF, WHOLE = {"nothing"}, {"half_booked"}, {"confirmed"}
 
