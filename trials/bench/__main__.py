@@ -68,7 +68,7 @@ async def measure(bench: Bench, part: str, plan: Any, file: str) -> int:
 
 
 def show(bench: Bench, file: str, *, into_docs: bool) -> int:
-    results = load_results(file)
+    results = {part: found for part, found in load_results(file).items() if part in bench.parts}
     if not results:
         sys.exit(f"there is no results/{file}.json yet; run it without --again")
     tables = bench.tables(results)

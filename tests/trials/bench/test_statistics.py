@@ -83,7 +83,9 @@ def test_the_slope_of_a_line_is_found(rise: float, start: float, samples: int) -
     found = slope(xs, [start + rise * x for x in xs])
     assert found == pytest.approx((rise, rise, rise), rel=1e-6, abs=1e-3)
     assert found.low <= found.value <= found.high
-    assert slope(xs, [min(x, samples / 5) for x in xs]) == pytest.approx((0, 0, 0)), "the warm-up is left out"
+    assert slope(xs, [min(x, 0.2 * xs[-1]) for x in xs]) == pytest.approx((0, 0, 0)), (
+        "the warm-up is left out"
+    )
 
 
 def test_a_slope_is_uncertain_if_the_samples_scatter() -> None:

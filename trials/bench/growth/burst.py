@@ -41,30 +41,22 @@ async def measured(ground: Ground, trips: int) -> Results:
 
     A look: seconds since the first request, requests answered, trips whose start is owed, trips ended.
     """
-    record = await asyncpg.connect(ground.world.database_url, timeout=10, command_timeout=60)
-    try:
-        return await _burst(ground, record, trips)
-    finally:
-        await record.close(timeout=5)
-
-
-async def _burst(ground: Ground, record: asyncpg.Connection, trips: int) -> Results:
     took_s, begin = Took(), time.monotonic()
     looks: list[tuple[float, ...]] = []
-    posting = asyncio.create_task(_post_all(ground, took_s, trips))
-    is_drained = False
-    while not is_drained and time.monotonic() < begin + DRAIN_LIMIT_S:
-        await asyncio.sleep(LOOK_EVERY_S)
-        known, owed, ended = await _look(record)
-        looks.append((time.monotonic() - begin, sum(map(len, took_s.values())), owed, ended))
-        is_drained = posting.done() and ended == known
-    posting_s = await posting
-    statuses = {row["status"]: row["trips"] for row in await record.fetch(_STATUSES)}
-    waited_s = [row["waited"] for row in await record.fetch(_WAITS, list(FINAL))]
+    async with asyncpg.create_pool(ground.world.database_url, min_size=1, command_timeout=60) as record:
+        posting = asyncio.create_task(_post_all(ground, took_s, trips))
+        is_drained = False
+        while not is_drained and time.monotonic() < begin + DRAIN_LIMIT_S:
+            await asyncio.sleep(LOOK_EVERY_S)
+            known, owed, ended = await _look(record)
+            looks.append((time.monotonic() - begin, sum(map(len, took_s.values())), owed, ended))
+            is_drained = posting.done() and ended == known
+        statuses = {row["status"]: row["trips"] for row in await record.fetch(_STATUSES)}
+        waited_s = [row["waited"] for row in await record.fetch(_WAITS, list(FINAL))]
     return {
         "trips": trips,
         "answers": {status: len(took) for status, took in took_s.items()},
-        "posts_per_s": trips / posting_s,
+        "posts_per_s": trips / await posting,
         **percentiles("post", took_s.get(ACCEPTED, []), "ms", 1000),
         "drained_s": looks[-1][0],
         "trips_per_s": looks[-1][3] / looks[-1][0],
@@ -97,7 +89,7 @@ async def _post(ground: Ground) -> str:
     return str(status)
 
 
-async def _look(record: asyncpg.Connection) -> tuple[int, int, int]:
+async def _look(record: asyncpg.Pool) -> tuple[int, int, int]:
     """Trips known, trips whose start is owed, and trips that have ended."""
     rows = await record.fetch(_STATUSES)
     known, owed = (sum(row[name] for row in rows) for name in ("trips", "owed"))
