@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("parts", nargs="*", choices=[*bench.parts, []], help="all if none is named")
         one.add_argument("--again", action="store_true", help="run nothing: show the kept results again")
         how = one.add_mutually_exclusive_group()
-        how.add_argument("--quick", action="store_true", help="everything short, to try it out")
+        how.add_argument(
+            "--quick", action="store_true", help="everything short, to try it out; bars may be missed"
+        )
         how.add_argument("--docs", action="store_true", help=f"fill {bench.page} and draw its pictures")
         for name, default in _numbers(bench.plan):
             one.add_argument(f"--{name.replace('_', '-')}", type=type(default), help=f"default: {default:,}")
