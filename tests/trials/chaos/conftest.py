@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from stack.system import free_ports
 from tests.conftest import running_system
-from tests.trials.chaos.slow_network import SlowNetwork
+from tests.trials.chaos.slow_network import SlowNetwork, slow_network
 from trials.chaos.client import PRECISE, Client, calling
 from trip.partner import Partner
 
@@ -19,10 +19,8 @@ PORTS = free_ports()
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def network() -> AsyncIterator[SlowNetwork]:
     """The way from the workers to the hotel."""
-    found = SlowNetwork(f"http://127.0.0.1:{PORTS.partner(Partner('hotel'))}")
-    await found.start()
-    yield found
-    await found.stop()
+    async with slow_network(f"http://127.0.0.1:{PORTS.partner(Partner('hotel'))}") as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
