@@ -131,7 +131,7 @@ async def test_a_stuck_release_is_tried_again_and_settled_by_hand(console: Open,
     await desk.open(f"#/trips/{trip_id}")
     await desk.is_now("failed")
     await expect(desk.step("flight")).to_contain_text("released")
-    hand = desk.page.get_by_role("table", name="What operators did")
+    hand = desk.page.get_by_role("table", name="What was done")
     await expect(hand.get_by_role("row").last).to_contain_text(MARKUP)
 
 

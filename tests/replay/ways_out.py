@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "TRIPS_BREAKER_MIN_CALLS": "10000",
     "TRIPS_BREAKER_FAILURES_IN_A_ROW": "10000",
     "TRIPS_PROBE_INTERVAL_S": "3600",
+    "TRIPS_UPKEEP_S": "1",
 }
 """Short waits, holds that a slow payment outlasts, and breakers that only an operator opens."""
 
@@ -158,6 +159,21 @@ async def confirm_stuck_then_through(traveller: Traveller, client: Client) -> st
     return await _ends(traveller, trip_id, "confirmed", mend="flight")
 
 
+async def taken_over(traveller: Traveller, client: Client) -> str:
+    """The workflow is terminated before the capture: another one undoes the trip."""
+    await traveller.break_partner("flight", latency_ms=60_000, verbs=["PUT"])
+    trip_id = await _booked(traveller, "hotel", "held")
+    await client.get_workflow_handle(trip_id).terminate()
+    return await _ends(traveller, trip_id, "failed", mend="flight")
+
+
+async def taken_over_after_capture(traveller: Traveller, client: Client) -> str:
+    """The workflow is terminated after the capture: another one sees the trip through."""
+    trip_id = await _stuck(traveller, "flight", "confirm", card_token="tok_visa")
+    await client.get_workflow_handle(trip_id).terminate()
+    return await _ends(traveller, trip_id, "confirmed", mend="flight")
+
+
 async def breaker_open(traveller: Traveller, client: Client) -> str:
     """A partner is known to be out: nothing is sent to anyone."""
     await traveller.override_breaker("flight", "open")
@@ -195,6 +211,8 @@ WAYS_OUT: dict[str, WayOut] = {
         release_stuck_then_retried,
         release_stuck_then_resolved,
         confirm_stuck_then_through,
+        taken_over,
+        taken_over_after_capture,
         breaker_open,
         breaker_waited_out,
     )
