@@ -28,6 +28,7 @@ from guard.view import Breakers
 from record import unfinished
 from record.notices import Notices
 from record.pool import Pool, PoolerFound, RecordAway, open_pool, refuse_pooler
+from serving.connections import raise_file_limit
 from serving.garbage import collect_less_often
 from temporal import attributes
 from temporal.schedules import Timetable, ensure
@@ -153,6 +154,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     # Threads of the SDK's core. With one for each CPU, they wake each other for every message.
     os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
+    raise_file_limit()
     try:
         uvloop.run(run(settings()))
     except PoolerFound as error:

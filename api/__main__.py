@@ -10,8 +10,9 @@ from typing import NoReturn
 import uvicorn
 
 from api.app import create_app
-from config.settings import settings
+from config.settings import Settings, settings
 from record.pool import PoolerFound, refuse_pooler
+from serving.connections import bounded_protocol, most_connections, raise_file_limit
 from serving.limits import limit_sends
 
 DRAIN_S = 3
@@ -36,12 +37,19 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def within(config: Settings, connections: int) -> Settings:
+    """Settings by which streams and waiting callers leave a quarter of the connections to quick calls."""
+    bounds = {"streams": min(config.streams, connections // 2), "waits": min(config.waits, connections // 4)}
+    return config.model_copy(update=bounds)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    config = settings()
+    files = raise_file_limit()
+    config = within(settings(), most_connections(files))
     try:
         asyncio.run(refuse_pooler(config.listening_url))
     except PoolerFound as error:
@@ -51,6 +59,7 @@ def main() -> None:
         limit_sends(create_app(config, stopping)),
         host=config.host,
         port=config.api_port,
+        http=bounded_protocol(files),
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,

@@ -19,6 +19,7 @@ from partners.config import PartnerConfig, read_config
 from partners.gate import demand_token
 from partners.lab import Lab, add_lab, with_faults
 from partners.service import PartnerService, S, load
+from serving.connections import bounded_protocol, raise_file_limit
 from serving.garbage import collect_less_often
 from serving.limits import limit_body
 
@@ -67,7 +68,7 @@ def _server(app: ASGIApp, config: PartnerConfig) -> uvicorn.Server:
             app,
             host=config.host,
             port=config.port,
-            http="httptools",
+            http=bounded_protocol(raise_file_limit()),
             ws="none",
             access_log=False,
             # The application must get the server's own `send`, which the lab cuts.

@@ -39,8 +39,13 @@ async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
 
 
 @contextmanager
-def another_door(system: RunningSystem, log: Path, **settings: str) -> Iterator[tuple[str, int]]:
-    """A front door of its own beside the shared one: where it answers, and its process id."""
+def another_door(
+    system: RunningSystem, log: Path, limits: str = "true", **settings: str
+) -> Iterator[tuple[str, int]]:
+    """A front door of its own beside the shared one: where it answers, and its process id.
+
+    `limits` is a shell's command for limits of its process.
+    """
     port = free_port()
     told = {
         "TRIPS_API_PORT": str(port),
@@ -50,7 +55,10 @@ def another_door(system: RunningSystem, log: Path, **settings: str) -> Iterator[
     }
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "api"], cwd=ROOT, env={**os.environ, **told, **settings}, stderr=errors
+            ["/bin/sh", "-c", f"{limits} && exec {sys.executable} -m api"],
+            cwd=ROOT,
+            env={**os.environ, **told, **settings},
+            stderr=errors,
         )
         try:
             yield f"http://127.0.0.1:{port}", process.pid
