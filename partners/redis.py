@@ -11,13 +11,8 @@ from redis.backoff import NoBackoff
 CONNECT_TIMEOUT_S = 2.0
 CALL_TIMEOUT_S = 5.0
 
-ENGINE_ERRORS: tuple[type[Exception], ...] = (
-    exceptions.BusyLoadingError,
-    exceptions.ConnectionError,
-    exceptions.OutOfMemoryError,
-    exceptions.ReadOnlyError,
-    exceptions.TimeoutError,
-)
+ENGINE_ERRORS: tuple[type[Exception], ...] = (exceptions.RedisError,)
+"""An engine that answers with an error is of no use either: its disk may be full, or it may be loading."""
 
 
 @asynccontextmanager

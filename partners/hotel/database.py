@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo import ASCENDING, AsyncMongoClient, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, WTimeoutError
+from pymongo.errors import ConnectionFailure, OperationFailure
 
 Document = dict[str, Any]
 Client = AsyncMongoClient[Document]
@@ -23,7 +23,8 @@ SOCKET_TIMEOUT_MS = 30_000
 DEFAULT_DATABASE = "hotel"
 CURRENCY = "JPY"
 
-ENGINE_ERRORS: tuple[type[Exception], ...] = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
+ENGINE_ERRORS: tuple[type[Exception], ...] = (ConnectionFailure, OperationFailure)
+"""An engine that answers with an error is of no use either: its disk may be full."""
 
 # Price a night in minor units, and rooms.
 HOTELS = {

@@ -82,19 +82,28 @@ def _free_port() -> int:
 @asynccontextmanager
 async def running_engine(declaration: Declaration[Any]) -> AsyncIterator[Engine]:
     """A started engine for the partner, killed on leaving."""
-    url, command = _ENGINES[declaration.engine]
     prefix = f"engine-{declaration.name}-"
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as place:
-        port, user = _free_port(), None
-        if declaration.engine == "postgres":
-            user = postgres.system_user()
-            await postgres.prepare(Path(place))
-        engine = Engine(url.format(port=port), command(port, Path(place)), user)
-        await engine.start()
-        try:
+        async with running_engine_in(Path(place), declaration) as engine:
             yield engine
-        finally:
-            await engine.kill()
+
+
+@asynccontextmanager
+async def running_engine_in(
+    place: Path, declaration: Declaration[Any], *options: str
+) -> AsyncIterator[Engine]:
+    """A started engine whose data is in `place`, with more options on its command line."""
+    url, command = _ENGINES[declaration.engine]
+    port, user = _free_port(), None
+    if declaration.engine == "postgres":
+        user = postgres.system_user()
+        await postgres.prepare(place)
+    engine = Engine(url.format(port=port), [*command(port, place), *options], user)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.kill()
 
 
 def away(service: PartnerService[Any]) -> tuple[type[Exception], ...]:
