@@ -1,14 +1,13 @@
-"""Every point at which a workflow task can be lost, and every task to which a trip can be reset."""
+"""Lost runs that go on, cancels, resets, what ends a trip at its beginning, and a broken fence."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.workflows.behaviours import BEHAVIOURS
-from tests.workflows.machine import CANCEL, LATE, NEXT_DEFAULT, TAKEN_OVER, TEMPORAL_CANCEL
-from tests.workflows.search import ALL, WAITING, Mishap, carried_out, faults, reset
+from tests.workflows.mishaps import WAYS, cancels, found, found_after_reset, losses, stale_runs
+from tests.workflows.search import Mishap, carried_out, faults
 from tests.workflows.world import Row
 from trip.fence import Ending, Mark, Standing, deadline_exceeded
 from trip.partner import PARTNER_UNAVAILABLE
@@ -16,61 +15,15 @@ from trip.trip import StepStatus, Trip, TripStatus
 from workflows.fence import Fence, Undo
 from workflows.progress import Progress
 
-MESSAGES = (None, CANCEL, LATE, TAKEN_OVER)
-GOING_ON = ((1, ALL), (WAITING, ALL), (ALL, ALL))
-"""When a lost run goes on beside the next one, and for how many local activities."""
 
-
-WAYS = [(name, 0) for name in BEHAVIOURS] + [
-    (name, 1) for name in ("well", "expires amid confirmations", "a release is stuck")
-]
-"""A behaviour of the partners, and how often the record is away when it is asked first."""
-
-
-def mishaps(local_activities: int) -> Iterator[Mishap]:
-    """A loss at every point, each with every message, and with a lost run that goes on."""
-    for lost_after, then in itertools.product(range(local_activities + 1), MESSAGES):
-        yield Mishap(lost_after, then)
-    for lost_after, (at, steps) in itertools.product(range(local_activities + 1), GOING_ON):
-        yield Mishap(lost_after, TEMPORAL_CANCEL, at, steps)
-        yield Mishap(lost_after, TAKEN_OVER, at, steps)
-
-
-def cancels(local_activities: int, tasks: int) -> Iterator[Mishap]:
-    """Temporal's own cancel at every point, with the SDK's next default and without it."""
-    for flags, task in itertools.product(((), NEXT_DEFAULT), range(tasks)):
-        yield Mishap(cancelled_with=task, flags=flags)
-    for lost_after in range(local_activities + 1):
-        yield Mishap(lost_after, TEMPORAL_CANCEL, flags=NEXT_DEFAULT)
-
-
-def found(name: str, away: int) -> list[str]:
-    """The faults after any mishap, first those without one."""
-    whole = carried_out(BEHAVIOURS[name], Mishap(), away)
-    wrong = list(faults(whole))
-    points = whole.local_activities, len(whole.server.tasks)
-    for mishap in itertools.chain(mishaps(whole.local_activities), cancels(*points)):
-        ended = carried_out(BEHAVIOURS[name], mishap, away)
-        wrong += [f"{mishap}: {fault} after {ended.server.world.calls}" for fault in faults(ended)]
-    return wrong
-
-
-def found_after_reset(name: str, away: int) -> list[str]:
-    """The faults after a reset to any task of the trip's history."""
-    wrong = []
-    for task, then in itertools.product(range(_tasks(name, away)), (None, LATE)):
-        again = reset(carried_out(BEHAVIOURS[name], Mishap(), away), task, then)
-        wrong += [f"task {task}, {then}: {fault} after {again.server.world.calls}" for fault in faults(again)]
-    return wrong
-
-
-def _tasks(name: str, away: int) -> int:
-    return len(carried_out(BEHAVIOURS[name], Mishap(), away).server.tasks)
+@pytest.mark.parametrize(("name", "away"), WAYS)
+def test_a_lost_run_that_goes_on_half_books_no_trip(name: str, away: int) -> None:
+    assert list(found(name, away, stale_runs)) == []
 
 
 @pytest.mark.parametrize(("name", "away"), WAYS)
-def test_a_lost_task_leaves_no_trip_half_booked(name: str, away: int) -> None:
-    assert found(name, away) == []
+def test_a_trip_that_temporal_cancels_is_not_half_booked(name: str, away: int) -> None:
+    assert list(found(name, away, cancels)) == []
 
 
 @pytest.mark.parametrize(("name", "away"), WAYS)
@@ -141,4 +94,4 @@ BROKEN: dict[str, tuple[type, str, Callable[..., Any], str]] = {
 def test_a_broken_fence_is_found(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     place, part, instead, behaviour = BROKEN[name]
     monkeypatch.setattr(place, part, instead)
-    assert found(behaviour, 0) != []
+    assert next(found(behaviour, 0, losses, stale_runs), None) is not None
