@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
-import asyncpg
 from pydantic import ValidationError
 
 from api.coordination import Coordinator, CoordinatorAway
@@ -16,138 +16,160 @@ from trip.trip import Booking
 log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 50
-STOP_S = 5.0
+STOP_S = 4.0
 LOOK_EVERY_S = 1.0
-OWED_AFTER_S = 2.0
-"""A start that takes longer is owed: any front door may make it."""
+NOT_CLAIMED = timedelta(0)
 
-BATCH = 200
+Start = asyncio.Task[None]
 
 
 class Starter:
     """Starts accepted trips. A start may be repeated: a trip starts once.
 
-    While the starter is behind, it starts trips from the record alone, in the order of their acceptance, so
-    that no trip overtakes those that wait. A new process begins as one that is behind.
+    A trip is started by the front door that accepted it. A front door that is behind leaves its trips to the
+    record, from which all front doors claim what is owed. A new process begins as one that is behind.
     """
 
     def __init__(self, coordinator: Coordinator, pool: Pool, backlog_limit: int) -> None:
         self._coordinator = coordinator
         self._pool = pool
         self._backlog_limit = backlog_limit
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting: set[Start] = set()
+        self._claimed: set[Start] = set()
+        self._started: list[str] = []  # not marked in the record yet
         self._behind = True
+        self._failing = False  # whether the last start failed
+        self._left = asyncio.Event()  # set if a trip was left to the record since the last claim
         self._accepting = 0
-        self._owed = 0  # trips that the record owed at the last look
-        self._left = 0  # trips left to the record since then
-        self._wake = asyncio.Event()  # set if a trip was left since the last pass began
+        self._accepts = 0
+        self._owed = 0  # by the last count, and what was accepted and started since
 
     def is_full(self) -> bool:
         """Whether too many trips wait for their start to accept another."""
-        waiting = self._owed + self._left + self._accepting + len(self._starting)
-        return waiting >= self._backlog_limit
+        return self._owed + self._accepting >= self._backlog_limit
 
-    @contextlib.contextmanager
-    def accepting(self) -> Iterator[None]:
-        """Keep room for a trip until it is handed to `start_soon` or turns out to be known already."""
+    async def accept(self, request: trips.Request) -> Booking | trips.KnownKey:
+        """Accept a trip, and start it without waiting for that: now, or from the record later.
+
+        Returns its booking, or what the idempotency key stands for if it was seen before. Raises RecordAway.
+        """
+        leave = self._behind or len(self._starting) >= STARTS_AT_ONCE
         self._accepting += 1
+        self._accepts += 1
         try:
-            yield
+            accepted = await trips.accept(self._pool, request, NOT_CLAIMED if leave else trips.LEASE)
         finally:
             self._accepting -= 1
-
-    def start_soon(self, booking: Booking) -> None:
-        """Start an accepted trip without waiting for it: now, or from the record later."""
-        if self._behind or len(self._starting) >= STARTS_AT_ONCE:
-            self._leave()
-            return
-        task = asyncio.create_task(self._start_or_leave(booking))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        if isinstance(accepted, Booking):
+            self._owed += 1
+            if leave:
+                self._left.set()
+            else:
+                self._start(accepted, self._starting)
+        return accepted
 
     async def start_if_owed(self, trip_id: str) -> None:
         """Start the trip now if the record owes its start. Raises CoordinatorAway and RecordAway."""
         booking = await trips.owed_booking(self._pool, trip_id)
-        if booking is not None:
-            await self._coordinator.start(Booking.model_validate(booking))
+        if booking is None:
+            return
+        try:
+            readable = Booking.model_validate(booking)
+        except ValidationError as error:
+            raise CoordinatorAway(
+                "not_started", "another version has to start the trip; try again"
+            ) from error
+        await self._coordinator.start(readable)
 
     @contextlib.asynccontextmanager
     async def draining(self) -> AsyncIterator[None]:
-        """While the context is open, start the trips that are owed, oldest first."""
+        """While the context is open, start the trips that are owed, those that waited longest first."""
         with contextlib.suppress(RecordAway):
             await self._look()
-        task = asyncio.create_task(self._keep_draining())
+        tasks = [asyncio.create_task(job) for job in (self._keep_looking(), self._keep_draining())]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task, *self._starting], timeout=STOP_S)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait([*tasks, *self._starting, *self._claimed], timeout=STOP_S)
+            with contextlib.suppress(RecordAway):
+                await self._mark()
 
-    def _leave(self) -> None:
-        self._behind = True
-        self._left += 1
-        self._wake.set()
+    def _start(self, booking: Booking, among: set[Start]) -> None:
+        task = asyncio.create_task(self._try_to_start(booking))
+        among.add(task)
+        task.add_done_callback(among.discard)
 
-    async def _start_or_leave(self, booking: Booking) -> None:
+    async def _try_to_start(self, booking: Booking) -> None:
         try:
             await self._coordinator.start(booking)
-        except CoordinatorAway as error:
-            self._leave()
-            log.warning("trip %s accepted, its start follows: %s", booking.trip_id, error)
+        except Exception as error:
+            self._failing = self._behind = True
+            unexpected = not isinstance(error, CoordinatorAway)
+            log.warning("trip %s has yet to start: %s", booking.trip_id, error, exc_info=unexpected)
+        else:
+            self._failing = False
+            self._started.append(booking.trip_id)
+            self._owed = max(0, self._owed - 1)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self._mark()
+                await self._look()
+            except Exception as error:
+                unexpected = not isinstance(error, RecordAway)
+                log.warning("the backlog is not looked at: %s", error, exc_info=unexpected)
+
+    async def _mark(self) -> None:
+        """Tell the record of the starts, before the leases of their trips end."""
+        started = self._started[:]
+        if started:
+            await trips.mark_started(self._pool, started)
+            del self._started[: len(started)]
+
+    async def _look(self) -> None:
+        """Count what is owed. If trips are accepted meanwhile, nobody knows whether the count has them."""
+        accepts = self._accepts
+        is_quiet = not self._accepting
+        owed = await trips.backlog_size(self._pool, self._backlog_limit)
+        if is_quiet and accepts == self._accepts:
+            self._owed = owed
 
     async def _keep_draining(self) -> None:
         while True:
+            self._left.clear()
             try:
                 await self._drain()
             except Exception as error:
-                self._behind = True
-                unexpected = not isinstance(error, CoordinatorAway | RecordAway)
-                log.warning("trips wait for their start, trying again: %s", error, exc_info=unexpected)
+                self._failing = self._behind = True
+                unexpected = not isinstance(error, RecordAway)
+                log.warning("trips wait for their start: %s", error, exc_info=unexpected)
+            if self._failing:
                 await asyncio.sleep(LOOK_EVERY_S)
-            else:
+            elif not self._behind:
                 await self._something_left()
+
+    async def _drain(self) -> None:
+        """Claim a batch and start it, or one trip if the last start failed.
+
+        The next batch may be claimed when half of the places are free: a slow start holds up few others. If
+        nothing was left to claim, the starter is no longer behind.
+        """
+        places = 1 if self._failing else STARTS_AT_ONCE - len(self._claimed)
+        owed = await trips.claim(self._pool, places)
+        self._behind = self._failing or bool(owed)
+        for row in owed:
+            try:
+                self._start(Booking.model_validate(row["booking"]), self._claimed)
+            except ValidationError as error:
+                log.error("the booking of trip %s cannot be read: %s", row["trip_id"], error)  # noqa: TRY400
+        while len(self._claimed) > (0 if self._failing else STARTS_AT_ONCE // 2):
+            await asyncio.wait(self._claimed, return_when=asyncio.FIRST_COMPLETED)
 
     async def _something_left(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY_S):
-                await self._wake.wait()
-
-    async def _drain(self) -> None:
-        """Start all that is owed. If no trip was left meanwhile, the starter is no longer behind."""
-        if self._behind:
-            await self._look()
-        self._wake.clear()
-        least_age_s = 0 if self._behind else OWED_AFTER_S
-        after = trips.OLDEST
-        while owed := await trips.backlog(self._pool, after, least_age_s, BATCH):
-            await self._start_all(owed)
-            after = owed[-1]["created_at"], owed[-1]["trip_id"]
-        self._behind = self._wake.is_set()
-        if not self._behind:
-            self._owed = self._left = 0
-
-    async def _look(self) -> None:
-        """Count what is owed. A trip that is left meanwhile may count twice until the next look."""
-        left = self._left
-        self._owed = await trips.backlog_size(self._pool, self._backlog_limit)
-        self._left -= left
-
-    async def _start_all(self, owed: list[asyncpg.Record]) -> None:
-        started = []
-        try:
-            for row in owed:
-                if (booking := _booking(row)) is not None:
-                    await self._coordinator.start(booking)
-                    started.append(booking.trip_id)
-        finally:
-            self._owed = max(0, self._owed - len(started))
-            if started:
-                await trips.mark_started(self._pool, started)
-
-
-def _booking(row: asyncpg.Record) -> Booking | None:
-    try:
-        return Booking.model_validate(row["booking"])
-    except ValidationError:
-        log.exception("the booking of trip %s cannot be read; it is not started", row["trip_id"])
-        return None
+                await self._left.wait()

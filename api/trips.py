@@ -90,10 +90,7 @@ async def book_trip(
     if refusal is not None:
         known = await trips.known_key(door.pool, request) if idempotency_key else None
         return refusal if known is None else await _repeated(door, known, request, prefer)
-    with door.starter.accepting():
-        accepted = await trips.accept(door.pool, request)
-        if isinstance(accepted, Booking):
-            door.starter.start_soon(accepted)
+    accepted = await door.starter.accept(request)
     if isinstance(accepted, trips.KnownKey):
         return await _repeated(door, accepted, request, prefer)
     trip = new_trip(accepted).model_dump(mode="json")
@@ -126,7 +123,7 @@ async def get_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -
     "/{trip_id}/cancel",
     status_code=202,
     response_model=Trip,
-    responses=documented(408, 413, 422, already_final=409, **_ASKED),
+    responses=documented(408, 413, 422, already_final=409, not_started=503, **_ASKED),
 )
 async def cancel_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -> JSONResponse:
     """Undo the trip; 409 `already_final` once capture is decided."""

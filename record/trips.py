@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 
-from record.pages import Position
 from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
 from trip.trip import FINAL_STATUSES, Booking, Trip, new_trip
 
-OLDEST: Position = (datetime.fromtimestamp(0, UTC), "")
-"""The position before every trip, in the order of acceptance."""
+LEASE = timedelta(seconds=6)
+"""How long a claim lasts: longer than a start may take. After it, any front door may make the start."""
+
+LONGEST_LEASE = timedelta(minutes=1)
 
 FINAL = [status.value for status in FINAL_STATUSES]
 
@@ -36,11 +37,13 @@ class KnownKey:
     body_hash: bytes
 
 
-async def accept(pool: Pool, request: Request) -> Booking | KnownKey:
+async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Booking | KnownKey:
     """Write a new trip and its first event. It is accepted now, by PostgreSQL's clock.
 
     Returns its booking, or what the idempotency key stands for if it was seen before. Raises RecordAway: the
     caller is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has
+    Its start is the caller's own for as long as the lease lasts.
+
     ended inserts nothing.
     """
     ends = asyncio.get_running_loop().time() + CALL_TIMEOUT_S
@@ -53,8 +56,8 @@ async def accept(pool: Pool, request: Request) -> Booking | KnownKey:
             """
             with accepted as (
                 insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
-                                   created_at, updated_at)
-                select $1, $2, $3, $4, $5, $6, $7, $8, $8 where clock_timestamp() < $9
+                                   created_at, updated_at, owed_from)
+                select $1, $2, $3, $4, $5, $6, $7, $8, $8, now() + $10 where clock_timestamp() < $9
                 on conflict (tenant, idempotency_key) do nothing returning trip_id, version, trip)
             insert into trip_events (trip_id, version, trip)
             select trip_id, version, trip from accepted returning true
@@ -70,6 +73,7 @@ async def accept(pool: Pool, request: Request) -> Booking | KnownKey:
             too_late,
         )
     if written:
+            lease,
         return booking
     known = await known_key(pool, request)
     if known is None:
@@ -145,23 +149,39 @@ async def mark_started(pool: Pool, trip_ids: Sequence[str]) -> None:
         )
 
 
-async def backlog(pool: Pool, after: Position, least_age_s: float, limit: int) -> list[asyncpg.Record]:
-    """Trips after a position, accepted so many seconds ago or longer, that have not started; oldest first.
+async def claim(pool: Pool, limit: int) -> list[asyncpg.Record]:
+    """Claim at most `limit` starts that are owed, as many of each tenant, those that waited longest first.
 
-    Each has `trip_id`, `created_at` and `booking`.
+    Each has `trip_id` and `booking`. Nobody else claims them during the lease. The lease of a trip that has
+    waited long is longer, so a trip that cannot start is tried ever more rarely and holds up nobody.
     """
     async with connected(pool) as connection:
-        return await connection.fetch(
-            """
-            select trip_id, created_at, booking from trips
-            where started_at is null and (created_at, trip_id) > ($1, $2)
-              and created_at <= clock_timestamp() - make_interval(secs => $3)
-            order by created_at, trip_id limit $4
-            """,
-            *after,
-            least_age_s,
-            limit,
-        )
+        return await connection.fetch(_CLAIM, limit, LEASE, LONGEST_LEASE)
+
+
+# The index is read once for each tenant, and not once for each trip that waits.
+_CLAIM = """
+    with recursive tenants as (
+        (select tenant from trips where started_at is null order by tenant limit 1)
+        union all
+        select (select tenant from trips where started_at is null and tenant > tenants.tenant
+                order by tenant limit 1)
+        from tenants where tenant is not null),
+    waiting as (
+        select tenant, greatest(1, $1 / count(*) over ()) as share from tenants
+        where exists (select from trips
+                      where started_at is null and tenant = tenants.tenant and owed_from <= now())
+        order by random()),
+    claimed as materialized (
+        select trip_id from waiting cross join lateral (
+            select trip_id from trips
+            where started_at is null and tenant = waiting.tenant and owed_from <= now()
+            order by owed_from limit share for update skip locked) as owed
+        limit $1)
+    update trips set owed_from = now() + least($3, greatest($2, (now() - created_at) / 4))
+    from claimed where trips.trip_id = claimed.trip_id
+    returning trips.trip_id, booking
+    """
 
 
 async def backlog_size(pool: Pool, at_most: int) -> int:

@@ -1,9 +1,6 @@
-"""While Temporal, the workers or the front door are away: trips are read, accepted, and started in order."""
+"""While Temporal, the workers or the front door are away: trips are read, accepted, and started later."""
 
 import uuid
-from datetime import datetime
-
-from temporalio.client import Client
 
 from tests.conftest import RunningSystem
 from tests.system.freezing import frozen, kill
@@ -32,7 +29,7 @@ async def test_trips_are_read_while_temporal_and_the_workers_are_away(
         assert await booked_for(traveller, body) == [trip["trip_id"]]
 
 
-async def test_trips_accepted_in_an_outage_start_in_their_order(
+async def test_trips_accepted_in_an_outage_start_after_it(
     traveller: Traveller, system: RunningSystem
 ) -> None:
     with frozen(system, "temporal"):
@@ -46,14 +43,6 @@ async def test_trips_accepted_in_an_outage_start_in_their_order(
         accepted.append(await traveller.book(own_order()))
     ids = [trip["trip_id"] for trip in accepted]
     assert {(await traveller.until(trip_id))["status"] for trip_id in ids} == {"confirmed"}
-    started = await starts(system, ids)
-    assert started == sorted(started)
-
-
-async def starts(system: RunningSystem, trip_ids: list[str]) -> list[datetime]:
-    """When Temporal started the trips' workflows."""
-    client = await Client.connect(system.temporal)
-    return [(await client.get_workflow_handle(trip_id).describe()).start_time for trip_id in trip_ids]
 
 
 async def test_what_the_front_door_died_over_is_started(traveller: Traveller, system: RunningSystem) -> None:

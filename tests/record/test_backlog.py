@@ -1,0 +1,206 @@
+"""Several front doors while their coordinator is away for a while: each trip starts, soon and once."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from datetime import datetime
+
+import pytest
+
+from api.coordination import CoordinatorAway
+from api.starter import NOT_CLAIMED, STARTS_AT_ONCE, Starter
+from record import trips
+from record.pool import Pool, open_pool
+from tests.guard.own_postgres import OwnPostgres
+from tests.record.empty import empty_record
+from tests.record.test_accepting import TENANT, request
+from tests.system.test_supervision import eventually
+from trip.trip import Booking, OperatorOrder
+
+DOORS = 4
+TRIPS_PER_S = 100
+START_S = 0.014
+GIVEN_UP_S = {"mute": 4.0, "down": 0.1}
+"""After how long a start fails while the coordinator is away."""
+
+LIMIT = 100_000
+DRAINED_WITHIN_S = 15.0
+MOST_TWICE = 0.05
+
+
+class Coordinator:
+    """Takes 14 ms for each start, or fails it. It counts what it was asked to start."""
+
+    def __init__(self) -> None:
+        self.fails_after_s: float | None = None
+        self.refused: set[str] = set()
+        self.started: dict[str, str] = {}
+        """The tenants of the trips that were started, by their ids, in the order of their starts."""
+        self.starts: Counter[str] = Counter()
+
+    async def start(self, booking: Booking) -> None:
+        fails_after_s = self.fails_after_s
+        await asyncio.sleep(START_S if fails_after_s is None else fails_after_s)
+        if fails_after_s is not None or booking.trip_id in self.refused:
+            raise CoordinatorAway("coordinator_unavailable", "no answer")
+        self.starts[booking.trip_id] += 1
+        self.started.setdefault(booking.trip_id, booking.tenant)
+
+    async def cancel(self, trip_id: str) -> bool:
+        raise NotImplementedError
+
+    async def operate(self, trip_id: str, order: OperatorOrder) -> bool:
+        raise NotImplementedError
+
+    def checks(self) -> Mapping[str, Awaitable[None]]:
+        return {}
+
+
+@pytest.fixture
+async def record_url(server: OwnPostgres) -> AsyncIterator[str]:
+    """An empty record, so that other tests find the statistics of theirs."""
+    async with empty_record(server.database_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def record(record_url: str) -> AsyncIterator[Pool]:
+    async with open_pool(record_url) as pool:
+        yield pool
+
+
+@contextlib.asynccontextmanager
+async def front_doors(record_url: str, coordinator: Coordinator) -> AsyncIterator[list[Starter]]:
+    async with contextlib.AsyncExitStack() as stack:
+        starters = []
+        for _ in range(DOORS):
+            pool = await stack.enter_async_context(open_pool(record_url, size=20))
+            starters.append(Starter(coordinator, pool, LIMIT))
+            await stack.enter_async_context(starters[-1].draining())
+        yield starters
+
+
+async def accept_for(starters: list[Starter], seconds: float) -> int:
+    """Accept trips at the set rate, each front door in its turn. Returns how many."""
+    number = round(seconds * TRIPS_PER_S)
+    begun = asyncio.get_running_loop().time()
+    async with asyncio.TaskGroup() as accepting:
+        for nth in range(number):
+            await asyncio.sleep(begun + nth / TRIPS_PER_S - asyncio.get_running_loop().time())
+            accepting.create_task(starters[nth % DOORS].accept(request()))
+    return number
+
+
+async def outage(
+    record_url: str, record: Pool, away: str, away_s: float, around_s: float
+) -> tuple[float, float, int]:
+    """How long the backlog takes to drain, the share of starts made twice, and the greatest backlog."""
+    coordinator = Coordinator()
+    async with front_doors(record_url, coordinator) as starters:
+        accepted = await accept_for(starters, around_s)
+        coordinator.fails_after_s = GIVEN_UP_S[away]
+        accepted += await accept_for(starters, away_s)
+        backlog = await trips.backlog_size(record, LIMIT)
+        coordinator.fails_after_s = None
+        back_at: datetime = await record.fetchval("select now()")
+        begun = time.monotonic()
+        accepting = asyncio.create_task(accept_for(starters, around_s))
+
+        async def drained() -> bool:
+            return not await record.fetchval(
+                "select exists (select from trips where started_at is null and created_at < $1)", back_at
+            )
+
+        await eventually(drained, 60)
+        took_s = time.monotonic() - begun
+        accepted += await accepting
+
+        async def all_started() -> bool:
+            return len(coordinator.started) == accepted
+
+        await eventually(all_started)
+    twice = sum(coordinator.starts.values()) - accepted
+    return took_s, twice / accepted, backlog
+
+
+@pytest.mark.parametrize("away", GIVEN_UP_S)
+async def test_a_backlog_drains_although_more_is_accepted(record_url: str, record: Pool, away: str) -> None:
+    took_s, twice, backlog = await outage(record_url, record, away, away_s=2, around_s=2)
+    assert backlog > TRIPS_PER_S
+    assert took_s < DRAINED_WITHIN_S
+    assert twice < MOST_TWICE
+
+
+async def owe(record: Pool, number: int, tenant: str = TENANT) -> list[str]:
+    """Accept trips as a front door that is behind does. Returns their ids, oldest first."""
+    ids = []
+    for _ in range(number):
+        accepted = await trips.accept(record, request(), NOT_CLAIMED)
+        assert isinstance(accepted, Booking)
+        ids.append(accepted.trip_id)
+    await record.execute("update trips set tenant = $2 where trip_id = any($1)", ids, tenant)
+    return ids
+
+
+async def test_each_tenant_has_its_share_of_a_batch(record: Pool) -> None:
+    many, few = await owe(record, 2 * STARTS_AT_ONCE, "many"), await owe(record, 3, "few")
+    claimed = {row["trip_id"] for row in await trips.claim(record, STARTS_AT_ONCE)}
+    assert claimed == {*many[: STARTS_AT_ONCE // 2], *few}
+    claimed = {row["trip_id"] for row in await trips.claim(record, STARTS_AT_ONCE)}
+    assert claimed == set(many[STARTS_AT_ONCE // 2 : STARTS_AT_ONCE // 2 + STARTS_AT_ONCE])
+
+
+async def test_no_start_is_claimed_twice_at_once(record: Pool) -> None:
+    ids = await owe(record, 2 * STARTS_AT_ONCE)
+    batches = await asyncio.gather(*(trips.claim(record, STARTS_AT_ONCE) for _ in range(DOORS)))
+    claimed = Counter(row["trip_id"] for batch in batches for row in batch)
+    assert set(claimed.values()) == {1}
+    assert claimed.keys() <= set(ids)
+
+
+async def test_a_trip_that_waited_long_is_claimed_for_longer(record: Pool) -> None:
+    young, old = await owe(record, 2)
+    await record.execute("update trips set created_at = now() - interval '2 min' where trip_id = $1", old)
+    await trips.claim(record, 2)
+    leases = await record.fetch(
+        "select trip_id, owed_from - now() as lease from trips where trip_id = any($1)", [young, old]
+    )
+    lease_s = {row["trip_id"]: row["lease"].total_seconds() for row in leases}
+    assert lease_s[young] == pytest.approx(trips.LEASE.total_seconds(), abs=2)
+    assert lease_s[old] == pytest.approx(120 / 4, abs=2)
+
+
+async def test_trips_that_cannot_start_hold_up_nobody(record_url: str, record: Pool) -> None:
+    coordinator = Coordinator()
+    sick = await owe(record, STARTS_AT_ONCE)
+    coordinator.refused.update(sick)
+    unreadable = await owe(record, STARTS_AT_ONCE)
+    await record.execute("update trips set booking = '{}' where trip_id = any($1)", unreadable)
+    well = await owe(record, STARTS_AT_ONCE)
+    async with front_doors(record_url, coordinator):
+
+        async def well_started() -> bool:
+            return coordinator.started.keys() == set(well)
+
+        await eventually(well_started)
+        coordinator.refused.clear()
+
+        async def sick_started() -> bool:
+            return coordinator.started.keys() == {*well, *sick}
+
+        await eventually(sick_started)
+    assert await trips.backlog_size(record, LIMIT) == len(unreadable)
+
+
+async def test_a_front_door_that_ends_has_marked_its_starts(record_url: str, record: Pool) -> None:
+    coordinator = Coordinator()
+    async with front_doors(record_url, coordinator) as starters:
+        await starters[0].accept(request())
+
+        async def started() -> bool:
+            return len(coordinator.started) == 1
+
+        await eventually(started)
+    assert await trips.backlog_size(record, LIMIT) == 0
