@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,6 +14,7 @@ from fastapi.sse import format_sse_event
 
 from record import events
 from record.pool import Pool, RecordAway
+from trip.trip import shown
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class Event:
 
 def event_of(row: asyncpg.Record) -> Event:
     """An event from a row of `record.events.newer`."""
-    message = format_sse_event(event="trip", id=str(row["version"]), data_str=row["trip"])
+    message = format_sse_event(event="trip", id=str(row["version"]), data_str=json.dumps(shown(row["trip"])))
     return Event(row["version"], row["is_final"], message)
 
 

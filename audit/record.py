@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from audit.facts import Claims, StepFact, TripFact, row_name
 from partners.catalogue import STAYS
-from trip.order import TripOrder
+from trip.order import TripOrder, read_back
 from trip.partner import Partner
 from trip.trip import Trip, TripStatus
 
@@ -42,7 +42,7 @@ def _first(error: ValueError) -> str:
 def trip_fact(row: asyncpg.Record) -> TripFact:
     """One row of the table. Raises ValueError, and its kind ValidationError."""
     trip = Trip.model_validate(row["trip"])
-    order = TripOrder.model_validate(row["ordered"])
+    order = read_back(row["ordered"])
     return TripFact(
         trip_id=row["trip_id"],
         status=TripStatus(row["status"]),

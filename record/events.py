@@ -17,7 +17,7 @@ PAGE = 50
 _FINAL = [status.value for status in FINAL_STATUSES]
 
 _NEWER = """
-    select seen.trip_id, e.version, e.trip::text as trip,
+    select seen.trip_id, e.version, e.trip,
            t.status = any($3) and e.version = t.version as is_final
     from unnest($1::text[], $2::bigint[]) as seen (trip_id, version)
     join trips t using (trip_id)
@@ -51,7 +51,7 @@ async def standing(pool: Pool, trip_id: str, tenant: str) -> Standing | None:
 async def newer(pool: Pool, seen: Mapping[str, int]) -> list[asyncpg.Record]:
     """For each trip, the first PAGE events after the version that was `seen`, oldest first.
 
-    Each event has `trip_id`, `version`, `trip` as JSON text, and `is_final`, true for a trip's last event.
+    Each event has `trip_id`, `version`, `trip` and `is_final`, true for a trip's last event.
     """
     async with connected(pool) as connection:
         return await connection.fetch(_NEWER, list(seen), list(seen.values()), _FINAL, PAGE)

@@ -13,7 +13,7 @@ from record import cursors
 from record.pool import Pool, connected
 from serving.paging import Page
 from serving.paging import page as page_of
-from trip.trip import TripStatus
+from trip.trip import TripStatus, shown
 
 Position = tuple[datetime, str]
 """A trip's place in the list: `created_at` and `trip_id`."""
@@ -44,7 +44,7 @@ async def page(pool: Pool, wanted: Wanted, limit: int, cursor: str | None) -> Pa
     found = page_of(
         rows, limit, lambda row: cursors.written(row["created_at"], row["trip_id"]), write=".".join
     )
-    return Page(items=[row["trip"] for row in found.items], next_cursor=found.next_cursor)
+    return Page(items=[shown(row["trip"]) for row in found.items], next_cursor=found.next_cursor)
 
 
 def question(wanted: Wanted, before: Position, limit: int) -> tuple[str, list[object]]:

@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 
 from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
-from trip.trip import FINAL_STATUSES, Booking, Trip, new_trip
+from trip.fence import Mark
+from trip.trip import FINAL_STATUSES, Booking, Trip, TripStatus, new_trip, shown
 
 LEASE = timedelta(seconds=6)
 """How long a claim lasts: longer than a start may take. After it, any front door may make the start."""
@@ -31,19 +32,20 @@ class Request:
 
 @dataclass(frozen=True)
 class KnownKey:
-    """The trip that an idempotency key stands for, and the hash of its body."""
+    """The trip that an idempotency key stands for, its booking, and the hash of its body."""
 
     trip: dict[str, Any]
+    booking: dict[str, Any]
     body_hash: bytes
 
 
 async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Booking | KnownKey:
     """Write a new trip and its first event. It is accepted now, by PostgreSQL's clock.
 
-    Returns its booking, or what the idempotency key stands for if it was seen before. Raises RecordAway: the
-    caller is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has
     Its start is the caller's own for as long as the lease lasts.
 
+    Returns its booking, or what the idempotency key stands for if it was seen before. Raises RecordAway: the
+    caller is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has
     ended inserts nothing.
     """
     ends = asyncio.get_running_loop().time() + CALL_TIMEOUT_S
@@ -71,9 +73,9 @@ async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Book
             trip.status.value,
             now,
             too_late,
+            lease,
         )
     if written:
-            lease,
         return booking
     known = await known_key(pool, request)
     if known is None:
@@ -85,11 +87,11 @@ async def known_key(pool: Pool, request: Request) -> KnownKey | None:
     """What the idempotency key stands for. None if the key is new, or if there is no key."""
     async with connected(pool) as connection:
         row = await connection.fetchrow(
-            "select trip, body_hash from trips where tenant = $1 and idempotency_key = $2",
+            "select trip, booking, body_hash from trips where tenant = $1 and idempotency_key = $2",
             request.tenant,
             request.idempotency_key,
         )
-    return KnownKey(row["trip"], row["body_hash"]) if row else None
+    return KnownKey(shown(row["trip"]), row["booking"], row["body_hash"]) if row else None
 
 
 async def save(pool: Pool, trip: Trip, version: int) -> int | None:
@@ -123,13 +125,40 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
     return kept
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A trip as the front door shows it, and the mark in its row."""
+
+    trip: dict[str, Any]
+    mark: Mark | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the trip has ended or its capture is decided: it cannot be cancelled."""
+        return self.trip["status"] in FINAL or self.mark is Mark.CAPTURES
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether the trip is being undone, or was."""
+        return self.mark in _UNDONE or self.trip["status"] == TripStatus.COMPENSATING
+
+
+_UNDONE = frozenset({Mark.BARRED, Mark.UNDONE})
+
+
 async def fetch(pool: Pool, trip_id: str, tenant: str) -> dict[str, Any] | None:
     """The trip as the front door shows it. None if the tenant has no such trip."""
+    kept = await fetch_kept(pool, trip_id, tenant)
+    return None if kept is None else kept.trip
+
+
+async def fetch_kept(pool: Pool, trip_id: str, tenant: str) -> Kept | None:
+    """The trip with its mark. None if the tenant has no such trip."""
     async with connected(pool) as connection:
-        trip: dict[str, Any] | None = await connection.fetchval(
-            "select trip from trips where trip_id = $1 and tenant = $2", trip_id, tenant
+        row = await connection.fetchrow(
+            "select trip, sending::text from trips where trip_id = $1 and tenant = $2", trip_id, tenant
         )
-    return trip
+    return None if row is None else Kept(shown(row["trip"]), row["sending"] and Mark(row["sending"]))
 
 
 async def owed_booking(pool: Pool, trip_id: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, StringConstraints, create_model, model_validator
+from pydantic import Field, StringConstraints, WrapValidator, create_model, model_validator
 
 from partners.catalogue import STAYS, CatalogueError
 from partners.payment.declaration import CardToken
@@ -53,6 +53,13 @@ else:
     )
 
 
+Coordination = Annotated[
+    # The console asks for a choice if the document says so, by an `enum`.
+    Literal["orchestration"], Field(json_schema_extra={"enum": ["orchestration"]})
+]
+"""How a trip is carried to its end: by one workflow that asks every partner."""
+
+
 class OrderedDay(NamedTuple):
     """A date in an order, and the field that holds it."""
 
@@ -69,6 +76,7 @@ class TripOrder(_OfTraveller):
     payment: PaymentMethod
     when_partner_down: Annotated[Literal["fail", "wait"], Field(title="If a partner is down")] = "fail"
     deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S, title="Deadline (s)"), WHOLE] = 300
+    coordination: Coordination = "orchestration"
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
@@ -87,6 +95,10 @@ class TripOrder(_OfTraveller):
         """The partners that this order asks for, in the order of a trip's steps; payment is always one."""
         return [partner for partner in Partner if self.part(partner) is not None]
 
+    def as_sent(self) -> dict[str, Any]:
+        """What the traveller sent, without the defaults: the same, whatever fields a version adds."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     def days(self) -> Iterator[OrderedDay]:
         """Every date in the order."""
         for stay in STAYS:
@@ -94,6 +106,23 @@ class TripOrder(_OfTraveller):
                 for name, value in part:
                     if isinstance(value, date):
                         yield OrderedDay(f"{stay.name}.{name}", value)
+
+
+def read_back(order: Any) -> TripOrder:
+    """An order from the record or a history, perhaps as another version wrote it. Raises ValueError.
+
+    Fields that are unknown here are left out, but no part: a trip is booked wholly or not at all.
+    """
+    if isinstance(order, TripOrder):
+        return order
+    if parts := [
+        name for name in order if name not in TripOrder.model_fields and isinstance(order[name], dict)
+    ]:
+        raise ValueError(f"this version cannot book {' and '.join(parts)}")
+    return TripOrder.model_validate(order, extra="ignore")
+
+
+KeptOrder = Annotated[TripOrder, WrapValidator(lambda order, _: read_back(order))]
 
 
 def distinct_from_own(names: Iterable[str]) -> None:

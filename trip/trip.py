@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trip.order import TripOrder
+from trip.order import Coordination, KeptOrder
 from trip.partner import Partner
 
 
@@ -130,6 +130,7 @@ class Trip(BaseModel):
     total: Total
     failure: Failure | None = None
     interventions: list[Intervention] = []
+    coordination: Coordination = "orchestration"
     links: Links
 
     def step(self, partner: Partner) -> Step:
@@ -156,7 +157,7 @@ class Booking(BaseModel):
 
     trip_id: str
     tenant: str
-    order: TripOrder
+    order: KeptOrder
     accepted_at: datetime
     links: Links
     is_searchable: bool = True
@@ -172,5 +173,17 @@ def new_trip(booking: Booking) -> Trip:
         updated_at=booking.accepted_at,
         steps=[Step(name=partner) for partner in order.partners()],
         total=Total(currency=order.payment.currency),
+        coordination=order.coordination,
         links=booking.links,
     )
+
+
+def shown(document: dict[str, Any]) -> dict[str, Any]:
+    """A trip that is read back, in today's shape: what is missing is filled in, what is unknown is left out.
+
+    If it has a step or a status that this version does not know, it is shown as it was written.
+    """
+    try:
+        return Trip.model_validate(document).model_dump(mode="json")
+    except ValidationError:
+        return document
