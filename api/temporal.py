@@ -1,26 +1,28 @@
 """Temporal as the coordinator: a workflow carries each trip, and answers what is asked of the trip."""
 
+import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
-from temporalio.service import RetryConfig, RPCError, RPCStatusCode
+from temporalio.service import RetryConfig, RPCError
 
 from api.coordination import CoordinatorAway
 from config.temporal import client_options
 from temporal import attributes
-from temporal.start import start_trip
+from temporal.start import START_S, start_trip
 from trip.partner import TASK_QUEUE
 from trip.trip import Booking, OperatorOrder
 
-ANSWER_TIMEOUT = timedelta(seconds=10)
+ANSWER_S = 10.0
+
 
 _RETRIES = RetryConfig(max_retries=2)
-"""A start that fails is given up soon: trips that are accepted later would overtake it."""
+"""A start that fails is given up soon. It is then made from the record."""
 
 
 async def lazy_client() -> Client:
@@ -35,11 +37,12 @@ class Temporal:
         self._client = client
 
     async def start(self, booking: Booking) -> None:
-        with _answered():
+        async with _answered_within(START_S):
             await start_trip(self._client, booking)
 
     async def cancel(self, trip_id: str) -> bool:
-        return await self._update(trip_id, "cancel")
+        # Temporal keeps each update for good, and only so many: all cancels of a trip are one update.
+        return await self._update(trip_id, "cancel", update_id="cancel")
 
     async def operate(self, trip_id: str, order: OperatorOrder) -> bool:
         return await self._update(trip_id, "operate", order)
@@ -51,17 +54,16 @@ class Temporal:
             "search_attributes": self._check_attributes(),
         }
 
-    async def _update(self, trip_id: str, update: str, *arguments: object) -> bool:
+    async def _update(
+        self, trip_id: str, update: str, *arguments: object, update_id: str | None = None
+    ) -> bool:
         handle = self._client.get_workflow_handle(trip_id)
-        with _answered():
+        limit = timedelta(seconds=ANSWER_S)
+        async with _answered_within(ANSWER_S):
             try:
-                await handle.execute_update(update, args=arguments, rpc_timeout=ANSWER_TIMEOUT)
+                await handle.execute_update(update, args=arguments, id=update_id, rpc_timeout=limit)
             except WorkflowUpdateFailedError:
                 return False
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:  # the workflow has ended
-                    return False
-                raise
         return True
 
     async def _check_server(self) -> None:
@@ -82,10 +84,13 @@ class Temporal:
             raise RuntimeError(f"the namespace lacks {', '.join(missing)}")
 
 
-@contextlib.contextmanager
-def _answered() -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _answered_within(limit_s: float) -> AsyncIterator[None]:
+    """Bound a call with its retries and, if it is the first, the making of the connection."""
     try:
-        yield
-    except (RPCError, RPCTimeoutOrCancelledError, RuntimeError) as error:  # the last: it never connected
+        async with asyncio.timeout(limit_s):
+            yield
+    except (RPCError, RPCTimeoutOrCancelledError, TimeoutError, RuntimeError) as error:
+        # RuntimeError: it never connected.
         detail = "no answer from Temporal or a worker; try again"
         raise CoordinatorAway("temporal_unavailable", detail) from error

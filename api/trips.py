@@ -127,17 +127,24 @@ async def get_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -
 )
 async def cancel_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -> JSONResponse:
     """Undo the trip; 409 `already_final` once capture is decided."""
-    trip = await trips.fetch(door.pool, trip_id, caller.tenant)
-    if trip is None:
+    kept = await trips.fetch_kept(door.pool, trip_id, caller.tenant)
+    if kept is None:
         return unknown_trip()
-    if trip["status"] in _FINAL or not await _cancel(door, trip_id):
+    if kept.is_decided or not (kept.is_undone or await _cancel(door, trip_id)):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
-    return JSONResponse(await trips.fetch(door.pool, trip_id, caller.tenant), 202)
+    return await _as_it_stands(door, caller, kept.trip)
 
 
 async def _cancel(door: Door, trip_id: str) -> bool:
     await door.starter.start_if_owed(trip_id)  # only a trip that has started can answer
     return await door.coordinator.cancel(trip_id)
+
+
+async def _as_it_stands(door: Door, caller: Caller, trip: dict[str, Any]) -> JSONResponse:
+    """202 with the trip as it is now. What was asked is done, although the record may be away by then."""
+    with contextlib.suppress(RecordAway):
+        trip = await trips.fetch(door.pool, trip["trip_id"], caller.tenant) or trip
+    return JSONResponse(trip, 202)
 
 
 @operators.post(
@@ -174,7 +181,7 @@ async def _operate(door: Door, caller: Caller, trip_id: str, order: OperatorOrde
         return unknown_trip()
     if trip["status"] in _FINAL or not await door.coordinator.operate(trip_id, order):
         return problem(409, "not_stuck", f"the {order.step} step does not need attention")
-    return JSONResponse(await trips.fetch(door.pool, trip_id, caller.tenant), 202)
+    return await _as_it_stands(door, caller, trip)
 
 
 def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
