@@ -13,7 +13,7 @@ from api.app import create_app
 from config.settings import Settings, settings
 from record.pool import PoolerFound, refuse_pooler
 from serving.connections import bounded_protocol, most_connections, raise_file_limit
-from serving.limits import limit_sends
+from serving.limits import answer_cut_calls, limit_sends
 
 DRAIN_S = 3
 KEEP_ALIVE_S = 75
@@ -56,7 +56,7 @@ def main() -> None:
         sys.exit(f"DATABASE_URL: {error}")
     stopping = asyncio.Event()
     options = uvicorn.Config(
-        limit_sends(create_app(config, stopping)),
+        limit_sends(answer_cut_calls(create_app(config, stopping))),
         host=config.host,
         port=config.api_port,
         http=bounded_protocol(files),

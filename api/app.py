@@ -52,7 +52,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
         partners = await resources.enter_async_context(open_clients(settings.upstreams()))
         client = await lazy_client()
         coordinator = Temporal(client)
-        changes = Changes(settings.listening_url)
+        changes = Changes(settings.listening_url, stopping)
         feeds = Feeds(pool, stopping)
         changes.tell(feeds.look_at)
         starter = Starter(coordinator, pool, settings.backlog)
@@ -61,6 +61,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
         await resources.enter_async_context(starter.draining())
         yield Door(
             settings=settings,
+            stopping=stopping,
             verify=verifier(settings, pool, http),
             rates=Rates(settings.requests_per_minute),
             temporal_ui=f"{settings.temporal_ui_url}/namespaces/{client.namespace}",
@@ -76,7 +77,7 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[D
 
 
 def create_app(settings: Settings, stopping: asyncio.Event) -> FastAPI:
-    """The application. When `stopping` is set, it ends its event streams; their readers resume them."""
+    """The application. When `stopping` is set, its event streams and waits end; their readers come back."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from serving.problems import documented, problem
 
 MAX_TOKEN = 8192
 
-ANY_CALL = {"record_unavailable": 503, "keys_unavailable": 503}
+ANY_CALL = {"record_unavailable": 503, "keys_unavailable": 503, "stopping": 503}
 """The refusals of any call with a token that are not the token's fault."""
 
 _BEARER = HTTPBearer(

@@ -18,10 +18,14 @@ LOOK_AGAIN_S = 1.0
 
 
 class Changes:
-    """Wakes callers that wait for a trip to change. One connection serves all of them."""
+    """Wakes callers that wait for a trip to change. One connection serves all of them.
 
-    def __init__(self, database_url: str) -> None:
+    When `stopping` is set, all of them are woken.
+    """
+
+    def __init__(self, database_url: str, stopping: asyncio.Event) -> None:
         self._database_url = database_url
+        self._stopping = stopping
         self._watched: Counter[str] = Counter()
         self._changed: dict[str, asyncio.Event] = {}
         self._told: list[Callable[[str | None], None]] = []
@@ -33,12 +37,13 @@ class Changes:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """While the context is open, listen, and reconnect whenever the connection is lost."""
-        task = asyncio.create_task(self._keep_listening())
+        tasks = [asyncio.create_task(job) for job in (self._keep_listening(), self._end())]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     @contextlib.contextmanager
     def watching(self, trip_id: str) -> Iterator[Callable[[float], Awaitable[None]]]:
@@ -58,6 +63,11 @@ class Changes:
             async with asyncio.timeout_at(min(look_again, until)):
                 await event.wait()
         event.clear()
+
+    async def _end(self) -> None:
+        await self._stopping.wait()
+        for event in self._changed.values():
+            event.set()
 
     async def _keep_listening(self) -> None:
         while True:

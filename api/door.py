@@ -1,5 +1,6 @@
 """What the front door holds while it is open: connections, and bounds on what it does at once."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -44,6 +45,7 @@ class Door:
     """What all routes share."""
 
     settings: Settings
+    stopping: asyncio.Event
     verify: Verify
     rates: Rates
     temporal_ui: str

@@ -249,7 +249,10 @@ async def _repeated(
 
 
 async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, otherwise: int) -> JSONResponse:
-    """200 with the trip if it settles within the wait; else the trip as it then stands, with `otherwise`."""
+    """200 with the trip if it settles within the wait; else the trip as it then stands, with `otherwise`.
+
+    The wait ends when the process has to.
+    """
     trip_id: str = trip["trip_id"]
     if wait_s and trip["status"] not in _FINAL and door.waits.are_left():
         with door.waits:
@@ -263,6 +266,8 @@ async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -
     with door.changes.watching(trip["trip_id"]) as next_change:
         while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
             await next_change(until)
+            if door.stopping.is_set():
+                break
             with contextlib.suppress(RecordAway):  # the trip is accepted all the same
                 trip = await trips.fetch(door.pool, trip["trip_id"], tenant) or trip
     return trip

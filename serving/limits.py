@@ -1,11 +1,11 @@
-"""Limits on a request's body, kept before anything reads it, and on the time to send an answer."""
+"""Limits on a request's body, kept before anything reads it, and on the time to answer and to send."""
 
 import asyncio
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.problems import problem
+from serving.problems import problem, unavailable
 
 MAX_BODY = 64 * 1024
 # A body that is too large is read up to here, so that its sender sees the answer. Then it is cut off.
@@ -106,5 +106,27 @@ def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
                 send.__self__.transport.abort()  # type: ignore[attr-defined]
 
         await app(scope, receive, send_in_time)
+
+    return gate
+
+
+def answer_cut_calls(app: ASGIApp) -> ASGIApp:
+    """`app`, with 503 for a call that is cut off because the process ends."""
+
+    async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noting(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, noting)
+        except asyncio.CancelledError:
+            if begun or scope["type"] != "http":
+                raise
+            answer = unavailable("stopping", "this process ends; the call may or may not have taken effect")
+            await answer(scope, receive, send)
 
     return gate

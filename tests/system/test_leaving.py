@@ -1,0 +1,68 @@
+"""Who waits at a front door that has to end is answered, and comes back to another."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.conftest import RunningSystem
+from tests.system.test_events import another_door, answers, authorization
+from tests.system.test_idempotency import booked_for, own_order
+from tests.system.test_supervision import eventually
+from trials.orders import Json
+from trials.traveller import Traveller
+
+WAITING = 30
+AT_ONCE_S = 2.5
+"""Before the server cuts off what is open."""
+
+
+async def test_sigterm_answers_who_waits_and_ends_streams(
+    traveller: Traveller, system: RunningSystem, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    body = own_order()
+    await traveller.break_partner("hotel", latency_ms=60_000)
+    with another_door(system, tmp_path / "log") as (url, pid):
+        await answers(http, url)
+        waiting = [asyncio.create_task(post(http, url, system, body)) for _ in range(WAITING)]
+
+        async def all_accepted() -> bool:
+            return len(await booked_for(traveller, body)) == WAITING
+
+        await eventually(all_accepted)
+        ids = await booked_for(traveller, body)
+        reading = asyncio.create_task(last_event(http, f"{url}/trips/{ids[0]}/events", system))
+        # The first event has to be there before the end.
+        await asyncio.wait([reading], timeout=0.5)
+        begun = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        found = await asyncio.gather(*waiting)
+        took_s = time.monotonic() - begun
+        newest = await reading
+    await traveller.mend_partner("hotel")
+    assert {status for status, _, _ in found} == {202}
+    assert {place for _, place, _ in found} == {f"/trips/{trip_id}" for trip_id in ids}
+    assert {answer["status"] for _, _, answer in found} == {"booking"}
+    assert took_s < AT_ONCE_S
+    rest = [event async for event in traveller.events(ids[0], after=newest)]
+    assert rest[-1].trip["status"] == "confirmed"
+    assert {(await traveller.until(trip_id))["status"] for trip_id in ids} == {"confirmed"}
+
+
+async def post(
+    http: aiohttp.ClientSession, url: str, system: RunningSystem, body: Json
+) -> tuple[int, str | None, Any]:
+    headers = authorization(system) | {"Prefer": "wait=60"}
+    async with http.post(f"{url}/trips", json=body, headers=headers) as answer:
+        return answer.status, answer.headers.get("Location"), await answer.json()
+
+
+async def last_event(http: aiohttp.ClientSession, url: str, system: RunningSystem) -> str:
+    """The id of the last event of a stream that ends as it should."""
+    async with http.get(url, headers=authorization(system)) as stream:
+        ids = [line[len("id: ") :] async for line in stream.content if line.startswith(b"id: ")]
+    return ids[-1].decode().strip()
