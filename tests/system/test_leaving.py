@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from tests.conftest import RunningSystem
+from tests.system.freezing import frozen
 from tests.system.test_events import another_door, answers, authorization
 from tests.system.test_idempotency import booked_for, own_order
 from tests.system.test_supervision import eventually
@@ -66,3 +67,21 @@ async def last_event(http: aiohttp.ClientSession, url: str, system: RunningSyste
     async with http.get(url, headers=authorization(system)) as stream:
         ids = [line[len("id: ") :] async for line in stream.content if line.startswith(b"id: ")]
     return ids[-1].decode().strip()
+
+
+async def test_a_call_that_is_cut_off_is_answered_503(
+    system: RunningSystem, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    with another_door(system, tmp_path / "log") as (url, pid):
+        await answers(http, url)
+        with frozen(system, "postgres"):
+            reading = asyncio.create_task(read_code(http, f"{url}/trips", system))
+            done, _ = await asyncio.wait([reading], timeout=0.5)
+            assert not done, "it waits for the record"
+            os.kill(pid, signal.SIGTERM)
+            assert await reading == (503, "stopping")
+
+
+async def read_code(http: aiohttp.ClientSession, url: str, system: RunningSystem) -> tuple[int, str]:
+    async with http.get(url, headers=authorization(system)) as answer:
+        return answer.status, (await answer.json())["code"]
