@@ -39,6 +39,7 @@ from trip.partner import (
     Verb,
     activity_name,
 )
+from trip.trip import Trip
 
 _REPORTING_S = 0.5
 """Kept back from an attempt's time limit, so that the activity itself can say what went wrong."""
@@ -87,6 +88,8 @@ class PartnerCalls:
         # A worker that was lost with the call's last attempt leaves one attempt more than there may be.
         self._check_attempts(call, unavailable("no answer", made))
         if call.decision is not None:
+            if made == 0:
+                _check_holds_last(call.decision.trip)
             await self._decide(call.decision)
         guarded = Call(partner, f"{call.key}/{partner}/{verb}", urgent=verb is not Verb.RESERVE)
         admitted = await self._guard.admit(guarded, attempt)
@@ -167,3 +170,13 @@ def _judged(answer: Answer | None) -> Outcome:
         return Outcome.IGNORED if answer is None else Outcome.SUCCESS
     # A local activity's patience is too short to hold a time-out against the partner.
     return Outcome.IGNORED if answer.timed_out and activity.info().is_local else Outcome.FAILURE
+
+
+def _check_holds_last(trip: Trip) -> None:
+    """A capture that has waited is not sent over a hold that has expired meanwhile."""
+    ends = [step.expires_at for step in trip.steps if step.expires_at is not None]
+    if ends and min(ends) <= activity.info().started_time:
+        error = CallError(
+            code="expired", message="a hold expired before the capture was sent", attempts=0, final=True
+        )
+        raise gives_up(error, AttemptOutcome.KEPT_OUT)

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import json
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import fastapi
@@ -188,10 +188,10 @@ def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
     if order.payment.currency not in door.currencies:
         return bad_field("payment.currency", f"must be one of {', '.join(door.currencies)}")
     today = datetime.now(UTC).date()
-    last = _years_later(today, YEARS_AHEAD)
+    first, last = today - timedelta(days=1), _years_later(today, YEARS_AHEAD)
     for field, day in order.days():
-        if not today <= day <= last:
-            return bad_field(field, f"must be from {today} to {last}")
+        if not first <= day <= last:  # the day before is today somewhere; the partner knows its own day
+            return bad_field(field, f"must be from {first} to {last}")
     return None
 
 

@@ -98,7 +98,8 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
     """Write the trip as its workflow knows it, and the event of this change.
 
     Returns None, or the greatest version kept if that is not an older one: another run wrote it. A final
-    status is written whatever its version is, and nothing is written after one.
+    status is written whatever its version is, and nothing is written after one. A run that does not know of
+    the mark writes nothing: no `confirmed` over an undone trip, and no part of a trip over a captured one.
     """
     async with connected(pool) as connection:
         done = await connection.execute(
@@ -107,6 +108,8 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
                 update trips set trip = $2, status = $3, version = greatest(version + 1, $4), updated_at = $5,
                                  started_at = coalesce(started_at, $5)
                 where trip_id = $1 and status <> all($6::text[]) and (version < $4 or $3 = any($6::text[]))
+                    and (case sending when 'captures' then $7 when 'begun' then true
+                         else sending is null or $3 <> 'confirmed' end)
                 returning trip_id, version)
             insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from saved
             """,
@@ -116,11 +119,15 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
             version,
             trip.updated_at,
             FINAL,
+            trip.is_held_in_full,
         )
         if done != "INSERT 0 0":
             return None
         kept: int | None = await connection.fetchval(
-            "select version from trips where trip_id = $1 and status <> all($2::text[])", trip.trip_id, FINAL
+            "select version from trips where trip_id = $1 and status <> all($2::text[]) and version >= $3",
+            trip.trip_id,
+            FINAL,
+            version,
         )
     return kept
 

@@ -10,18 +10,19 @@ import logging
 from collections.abc import Sequence
 
 from pydantic import ValidationError
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
-from record import unfinished
+from record import trips, unfinished
 from record.pool import Pool
 from temporal.start import start_trip
 from temporal.workflows import AT_ONCE, GOES_ON, WorkflowState, described, listed
-from trip.trip import Booking, Takeover, Trip
+from trip.trip import FINAL_STATUSES, Booking, Takeover, Trip
 
 log = logging.getLogger(__name__)
 
 PAGE = 200
+RESULT_S = 4.0
 
 
 async def take_over_the_lost(client: Client, pool: Pool, who: str) -> list[str]:
@@ -67,6 +68,8 @@ async def _start_again(client: Client, pool: Pool, trip_id: str, state: Workflow
 
     False: the trip has ended by now, or somebody else has started one.
     """
+    if state is WorkflowState.COMPLETED:
+        await _write_result(client, pool, trip_id)
     row = await unfinished.left(pool, trip_id)
     if row is None:
         return False
@@ -86,6 +89,20 @@ async def _start_again(client: Client, pool: Pool, trip_id: str, state: Workflow
     if is_started:
         log.warning("the workflow of trip %s was %s: taken over", trip_id, found)
     return is_started
+
+
+async def _write_result(client: Client, pool: Pool, trip_id: str) -> None:
+    """The workflow has ended the trip, and its last writes are lost. The record gets them from its result."""
+    handle = client.get_workflow_handle(trip_id, result_type=Trip)
+    try:
+        async with asyncio.timeout(RESULT_S):
+            trip = await handle.result()
+    except (RPCError, WorkflowFailureError, ValidationError, TimeoutError) as error:
+        log.warning("the result of trip %s cannot be read: %s", trip_id, error)
+        return
+    if trip.status in FINAL_STATUSES:
+        await trips.save(pool, trip, 0)
+        log.warning("trip %s was ended, and is written again as its workflow says", trip_id)
 
 
 def _readable(trip: object) -> Trip | None:

@@ -133,6 +133,11 @@ class Trip(BaseModel):
     coordination: Coordination = "orchestration"
     links: Links
 
+    @property
+    def is_held_in_full(self) -> bool:
+        """Whether the amount of every step is known."""
+        return all(step.amount_minor is not None for step in self.steps)
+
     def step(self, partner: Partner) -> Step:
         """The step of `partner`. Raises KeyError if the trip does not have it."""
         for step in self.steps:

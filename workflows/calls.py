@@ -6,6 +6,7 @@ shown as pending.
 """
 
 import asyncio
+import contextlib
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TypeVar
@@ -15,6 +16,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
     from config.settings import settings
     from trip.calls import BreakerCheck, BreakerFinding, PartnerCall
     from trip.fence import Barring, Standing
@@ -212,5 +215,6 @@ def _given_up(error: FailureError, call: PartnerCall) -> Exception:
 def _reason(error: FailureError, call: PartnerCall) -> CallError:
     cause = _cause(error)
     if isinstance(cause, ApplicationError) and cause.details:
-        return CallError.model_validate(cause.details[0])
+        with contextlib.suppress(ValidationError):  # somebody failed the activity by hand
+            return CallError.model_validate(cause.details[0])
     return CallError(code=PARTNER_UNAVAILABLE, message=str(cause), attempts=call.made + 1, final=False)

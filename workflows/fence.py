@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from trip.partner import Partner
     from trip.trip import Booking, TripStatus
 
+BETWEEN_VIEWS = timedelta(seconds=30)
 OVERTAKEN = Ending(status=TripStatus.CANCELLED)
 """Until the row says how the other run ends the trip."""
 
@@ -55,8 +56,12 @@ class Fence:
         partners = self._order.partners()
         check = BreakerCheck(trip_id=self._trip_id, partners=partners, wait=wait)
         summary = ", ".join(partners)
-        while (finding := await self._check_at_once(check, summary)) and finding.open_at and wait:
+        finding = await self._check_at_once(check, summary)
+        while finding is not None and finding.open_at and wait:
             await check_breaker(check, summary)
+            finding = await self._check_at_once(check, summary)
+            if finding is not None and finding.open_at:  # two workers do not see the same
+                await workflow.sleep(BETWEEN_VIEWS)
         if finding is None:
             self._record_was_away = True
             finding = await check_breaker(check, summary)
@@ -85,7 +90,7 @@ class Fence:
         barring = Barring(
             trip_id=self._trip_id,
             ending=ending,
-            sent=self._record_was_away or self._is_takeover,
+            sent=self._record_was_away or self._is_takeover or _is_reset(),
             after_capture=after_capture,
         )
         with self._progress.soon_more():
@@ -110,3 +115,9 @@ class Fence:
         if finding is not None and finding.left_s is not None:
             self.deadline = workflow.now() + timedelta(seconds=finding.left_s)
         return finding
+
+
+def _is_reset() -> bool:
+    """Whether the run before this one, of the same workflow, may have sent what no row knows of."""
+    info = workflow.info()
+    return info.run_id != info.original_execution_run_id

@@ -217,6 +217,8 @@ class Saga:
                 patience, past_breaker = Patience.ENDLESS, False
         finally:
             self._progress.freed(partner)
+            # An order that comes too late is none for the next call.
+            self._operator_orders.pop(partner, None)
 
     def _is_through(self, verb: Verb, partner: Partner, call: asyncio.Task[PartnerAnswer]) -> bool:
         """Whether the call succeeded. False means that the step is stuck. Raises a final refusal."""

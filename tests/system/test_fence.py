@@ -54,8 +54,8 @@ async def trip_id(pool: Pool) -> AsyncIterator[str]:
     await pool.execute("delete from trips where trip_id = $1", found)
 
 
-def shown(trip_id: str, status: TripStatus = TripStatus.BOOKING, amount: int = 0) -> Trip:
-    """A trip of one step, told apart by the amount."""
+def shown(trip_id: str, status: TripStatus = TripStatus.BOOKING, amount: int | None = 0) -> Trip:
+    """A trip of one step, told apart by the amount; None: it is not held in full."""
     return Trip(
         trip_id=trip_id,
         status=status,
@@ -95,7 +95,7 @@ def drawn(draw: random.Random, trip_id: str, number: int) -> Question:
             return "capture", (CaptureDecision(trip=shown(trip_id, amount=number), version=version),)
         case _:
             status = draw.choice([TripStatus.BOOKING, TripStatus.NEEDS_ATTENTION, TripStatus.CONFIRMED])
-            return "save", (shown(trip_id, status, number), version)
+            return "save", (shown(trip_id, status, draw.choice([number, None])), version)
 
 
 async def asked(pool: Pool, trip_id: str, question: Question) -> Standing | bool | int | None:

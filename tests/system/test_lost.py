@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
@@ -162,6 +163,27 @@ async def test_terminated_amid_its_undo_it_keeps_its_reason(ground: Ground) -> N
     await ground.traveller.mend_partner("hotel")
     trip = await ground.ends(trip_id, "failed")
     assert trip["failure"]["code"] == "declined"
+
+
+async def test_a_trip_that_was_ended_is_not_undone_if_the_record_lost_its_last_writes(ground: Ground) -> None:
+    """As after a failover to a standby that lags behind."""
+    trip = await ground.traveller.book(bench_order(), wait=20)
+    connection = await asyncpg.connect(ground.system.database_url)
+    try:
+        await connection.execute(
+            "delete from trip_events where trip_id = $1 and version > 0", trip["trip_id"]
+        )
+        await connection.execute(
+            """
+            update trips set status = 'booking', sending = 'begun', version = 0, trip = e.trip
+            from trip_events e where e.trip_id = trips.trip_id and trips.trip_id = $1
+            """,
+            trip["trip_id"],
+        )
+    finally:
+        await connection.close()
+    again = await ground.ends(trip["trip_id"], "confirmed")
+    assert (again["steps"], again["total"], taken_over(again)) == (trip["steps"], trip["total"], [])
 
 
 async def test_deleted_it_is_undone(ground: Ground) -> None:

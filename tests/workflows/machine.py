@@ -86,6 +86,7 @@ class Server:
     now: datetime = START
     tasks: list[list[Activation]] = field(default_factory=list)
     answers: dict[str, bool] = field(default_factory=dict)
+    run_id: str = "run"
 
     def start_job(self) -> WorkflowActivationJob:
         """The job that every history begins with."""
@@ -102,7 +103,7 @@ class Run:
     def __init__(self, server: Server) -> None:
         self._server = server
         self.world = server.world
-        self._instance = _instance(server.booking.trip_id)
+        self._instance = _instance(server)
         self._task: list[Activation] = []
         self.pending: dict[int, Pending] = {}
         self.timers: dict[int, datetime] = {}
@@ -273,14 +274,15 @@ def _cancelled(seq: int) -> WorkflowActivationJob:
     return job
 
 
-def _instance(trip_id: str) -> WorkflowInstance:
+def _instance(server: Server) -> WorkflowInstance:
     info = workflow.Info(
         attempt=1, continued_run_id=None, cron_schedule=None, execution_timeout=None,
         first_execution_run_id="run", headers={}, namespace="default", original_execution_run_id="run",
-        parent=None, root=None, priority=Priority.default, raw_memo={}, retry_policy=None, run_id="run",
+        parent=None, root=None, priority=Priority.default, raw_memo={}, retry_policy=None,
+        run_id=server.run_id,
         run_timeout=None, search_attributes={}, start_time=START, task_queue="trips",
         task_timeout=timedelta(seconds=10), typed_search_attributes=TypedSearchAttributes.empty,
-        workflow_id=trip_id, workflow_start_time=START, workflow_type="BookTrip",
+        workflow_id=server.booking.trip_id, workflow_start_time=START, workflow_type="BookTrip",
     )  # fmt: skip
     details = WorkflowInstanceDetails(
         payload_converter_factory=SharedPydanticConverter, failure_converter_class=DefaultFailureConverter,

@@ -95,7 +95,7 @@ def carried_out(
 def reset(ended: Ended, task: int, then: str | None) -> Ended:
     """Reset the workflow to one of its tasks: the history before it stays, and the world stays as it is."""
     before = ended.server
-    server = replace(before, tasks=before.tasks[:task], answers={})
+    server = replace(before, tasks=before.tasks[:task], answers={}, run_id="again")
     run, jobs = Run(server), [*before.tasks[task][0].jobs, *_told(server, then)]
     while run.result is None:
         run.begin_task(*jobs)
@@ -126,6 +126,8 @@ def faults(ended: Ended) -> Iterator[str]:
     else:
         taken = (ReservationStatus.HELD, ReservationStatus.CONFIRMED)
         yield from (f"{name} is {is_}, the trip {row.status}" for name, is_ in stand.items() if is_ in taken)
+    if world.is_paid and not world.is_refused_late and row.status is not TripStatus.CONFIRMED:
+        yield f"paid for, and {row.status} without a refusal"
     if ended.server.answers.get("cancel") and row.status is TripStatus.CONFIRMED:
         yield "a cancel was accepted, and the trip is confirmed"
 
@@ -140,6 +142,7 @@ def _lagging(run: Run) -> Iterator[str]:
 def _told(server: Server, then: str | None) -> list:  # type: ignore[type-arg]
     if then == LATE:
         server.now += timedelta(seconds=BOOKING.order.deadline_s + 1)
+        server.world.row.is_late = True
         return []
     return [] if then in (None, TAKEN_OVER) else [message(then)]
 

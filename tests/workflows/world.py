@@ -9,6 +9,7 @@ from trip.calls import BreakerCheck, BreakerFinding, CaptureDecision, PartnerCal
 from trip.fence import Barring, Ending, Mark, Standing, deadline_exceeded, failed
 from trip.partner import (
     PARTNER_UNAVAILABLE,
+    PAYMENT,
     UNDONE,
     CallError,
     Partner,
@@ -79,10 +80,16 @@ class Row:
         """As record.trips.save."""
         if self.status in FINAL_STATUSES:
             return None
-        if self.version >= version and trip.status not in FINAL_STATUSES:
-            return self.version
-        self._write(trip, version)
-        return None
+        is_new = version > self.version or trip.status in FINAL_STATUSES
+        if is_new and self._may_be(trip):
+            self._write(trip, version)
+            return None
+        return self.version if self.version >= version else None
+
+    def _may_be(self, trip: Trip) -> bool:
+        if self.mark is Mark.CAPTURES:
+            return trip.is_held_in_full
+        return self.mark not in (Mark.BARRED, Mark.UNDONE) or trip.status is not TripStatus.CONFIRMED
 
     def _write(self, trip: Trip, version: int) -> None:
         self.trip, self.status = trip, trip.status
@@ -102,7 +109,8 @@ class World:
     """One trip's row and its reservations by partner. `record_away` counts the local questions that fail,
     and `kept_out` the checks that find a breaker open.
 
-    What is held from now on expires at `expires_at`.
+    What is held from now on expires at `expires_at`. `is_paid` and `is_refused_late` say whether the payment
+    was ever captured, and whether a confirmation was ever refused.
     """
 
     behaviour: Behaviour
@@ -112,6 +120,8 @@ class World:
     kept_out: int = 0
     failures: int = 0
     expires_at: datetime | None = None
+    is_paid: bool = False
+    is_refused_late: bool = False
     calls: list[str] = field(default_factory=list)
 
     def run(self, name: str, arguments: list[Any], *, is_local: bool) -> Any:
@@ -150,7 +160,12 @@ class World:
 
     def take_effect(self, verb: Verb, partner: Partner) -> None:
         """Change the reservation as the contract says. Raises Failed if that is refused."""
-        self.reservations[partner] = self._next(verb, self.reservations.get(partner))
+        try:
+            self.reservations[partner] = self._next(verb, self.reservations.get(partner))
+        except Failed:
+            self.is_refused_late |= verb is Verb.CONFIRM
+            raise
+        self.is_paid |= verb is Verb.CONFIRM and partner is PAYMENT
 
     def _next(self, verb: Verb, found: ReservationStatus | None) -> ReservationStatus:
         if verb is Verb.RELEASE:
