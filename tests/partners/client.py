@@ -28,6 +28,9 @@ async def until(condition: Callable[[], Awaitable[bool]], within_s: int = 15) ->
     raise AssertionError("waited in vain")
 
 
+PUTS = 10
+
+
 @dataclass(frozen=True)
 class Client:
     """The partner at `base`, called with `token` where it has one."""
@@ -56,6 +59,14 @@ class Client:
     async def put(self, key: str, body: object) -> tuple[int, Any]:
         """Hold."""
         return await self.call("PUT", f"/reservations/{quote(key, safe='')}", body)
+
+    async def put_until_answered(self, key: str, body: object) -> tuple[int, Any]:
+        """Hold, again if the partner has no connection to its engine left."""
+        for _ in range(PUTS):
+            status, answer = await self.put(key, body)
+            if status != 503:
+                break
+        return status, answer
 
     async def confirm(self, key: str) -> tuple[int, Any]:
         """Make the hold final."""

@@ -160,7 +160,7 @@ async def test_of_many_callers_one_gets_the_last(
     before = await scarce.stock(client, body)
     keys = [new_key() for _ in range(CALLERS)]
 
-    answers = await asyncio.gather(*(client.put(key, body) for key in keys))
+    answers = await asyncio.gather(*(client.put_until_answered(key, body) for key in keys))
     won = [key for key, (status, _) in zip(keys, answers, strict=True) if status == 201]
     assert len(won) == 1
     assert {problem["code"] for status, problem in answers if status != 201} == {scarce.last_code}

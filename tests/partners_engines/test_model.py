@@ -51,7 +51,7 @@ async def lapse(store: Any, brief: Any, key: str, body: Any) -> str:
         await asyncio.sleep(0.002)
     with pytest.raises(Refused, match="in time"):
         await store.confirm(key)
-    assert await store.expire_due() == 1
+    assert await store.expire_due() <= 1  # none if the confirmation has written it already
     return str((await store.get(key)).status)
 
 

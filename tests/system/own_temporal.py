@@ -16,6 +16,7 @@ from temporal.attributes import NAMES
 
 START_S = 30.0
 COMMAND_S = 30.0
+BUSY_ATTEMPTS = 5
 
 
 class OwnTemporal:
@@ -54,15 +55,22 @@ class OwnTemporal:
             path.unlink()
 
     async def command(self, *words: str) -> str:
-        """Run `temporal …` as an operator does. Returns what it prints."""
+        """Run `temporal …` as an operator does. Returns what it prints. A busy workflow is asked again."""
+        for _ in range(BUSY_ATTEMPTS):
+            code, out, error = await self._run(*words)
+            if "Workflow is busy" not in error:
+                break
+        assert code == 0, f"temporal {' '.join(words)}: {error}"
+        return out
+
+    async def _run(self, *words: str) -> tuple[int | None, str, str]:
         process = await asyncio.create_subprocess_exec(
             BIN / "temporal", *words, "--address", self.address,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         async with asyncio.timeout(COMMAND_S):
             out, err = await process.communicate()
-        assert process.returncode == 0, f"temporal {' '.join(words)}: {err.decode()}"
-        return out.decode()
+        return process.returncode, out.decode(), err.decode()
 
     async def described(self, *words: str) -> Any:
         """What the command prints as JSON."""

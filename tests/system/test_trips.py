@@ -196,7 +196,8 @@ async def test_everything_is_ready(traveller: Traveller) -> None:
     status, answer = await traveller.call("GET", "/readyz")
     assert status == 200
     assert set(answer["dependencies"]) == {
-        "postgres", "temporal", "worker", "hotel", "tour", "flight", "points", "payment"
+        "postgres", "temporal", "search_attributes", "worker",
+        "hotel", "tour", "flight", "points", "payment",
     }  # fmt: skip
 
 

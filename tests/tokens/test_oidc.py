@@ -69,7 +69,7 @@ async def test_an_operators_scope_counts_more(verifying: Verifying) -> None:
         {"aud": None},
         pytest.param({"exp": int(time.time()) - 60}, id="expired"),
         {"exp": None},
-        pytest.param({"nbf": int(time.time()) + 600}, id="not yet valid"),
+        pytest.param({"nbf": int(time.time()) + 86_400}, id="not yet valid"),
         {"scope": "openid"},
         {"scope": "trips:travellers xtrips:operator"},
         {"scope": ["trips:operator"]},
