@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trip.order import Coordination, KeptOrder
-from trip.partner import Partner
+from trip.partner import CallError, Partner
 
 
 class TripStatus(StrEnum):
@@ -40,6 +40,11 @@ class StepError(BaseModel):
 
     code: str
     message: str
+
+
+def step_error(error: CallError) -> StepError:
+    """A call's error as its step shows it."""
+    return StepError(code=error.code, message=error.message)
 
 
 class CallRecord(BaseModel):

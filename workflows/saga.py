@@ -10,7 +10,8 @@ from temporalio import workflow
 from workflows.calls import CallFailed, carry_out
 from workflows.fence import Fence
 from workflows.progress import Progress
-from workflows.tasks import cancelled, together, until
+from workflows.seen_through import CallsSeenThrough
+from workflows.tasks import together, until
 
 with workflow.unsafe.imports_passed_through():
     from trip.calls import CaptureDecision, PartnerCall, Terms
@@ -27,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         Verb,
     )
     from trip.plan import STAGES, agreed, asked, stages, summary
-    from trip.trip import Failure, Intervention, OperatorOrder, StepError, StepStatus, TripStatus
+    from trip.trip import Failure, OperatorOrder, StepStatus, TripStatus, step_error
 
 ANSWERED_AFTER = timedelta(milliseconds=1)
 ORDERLY = timedelta(seconds=3)
@@ -56,13 +57,12 @@ class Saga:
         self._order = order
         self._progress = progress
         self._fence = fence
-        self._operator_orders: dict[Partner, OperatorOrder] = {}
+        self._calls = CallsSeenThrough(progress, self._call)
         self._hold_patience = Patience.WAIT if order.when_partner_down == "wait" else Patience.NONE
 
     def obey(self, order: OperatorOrder) -> None:
         """Take an operator's order for a stuck step."""
-        self._progress.note_intervention(Intervention(**order.model_dump(), at=workflow.now()))
-        self._operator_orders[order.step] = order
+        self._calls.obey(order)
 
     async def hold_all(self) -> None:
         """Hold stage after stage, each stage side by side.
@@ -165,15 +165,15 @@ class Saga:
 
     def _refused(self, partner: Partner, error: CallError) -> StepFailed:
         status = StepStatus.FAILED if error.final or error.attempts == 0 else StepStatus.UNKNOWN
-        self._progress.update_step(partner, status=status, attempts=error.attempts, error=_shown(error))
+        self._progress.update_step(partner, status=status, attempts=error.attempts, error=step_error(error))
         return StepFailed(partner, error.code, error.message)
 
     async def _confirm(self, partner: Partner, decision: CaptureDecision | None = None) -> None:
         call = PartnerCall(key=self._trip_id, terms=self._as_held(partner), decision=decision)
         try:
-            answer = await self._see_through(Verb.CONFIRM, partner, call)
+            answer = await self._calls.see_through(Verb.CONFIRM, partner, call)
         except CallFailed as failed:
-            self._progress.update_step(partner, status=StepStatus.FAILED, error=_shown(failed.error))
+            self._progress.update_step(partner, status=StepStatus.FAILED, error=step_error(failed.error))
             raise StepFailed(partner, failed.error.code, failed.error.message) from failed
         reference = answer.reservation.reference if answer else self._progress.step(partner).reference
         self._progress.update_step(partner, status=StepStatus.CONFIRMED, reference=reference)
@@ -192,60 +192,9 @@ class Saga:
         )
 
     async def _release(self, partner: Partner) -> None:
-        await self._see_through(Verb.RELEASE, partner, PartnerCall(key=self._trip_id))
+        await self._calls.see_through(Verb.RELEASE, partner, PartnerCall(key=self._trip_id))
         if self._progress.step(partner).status not in _UNTOUCHED:
             self._progress.update_step(partner, status=StepStatus.RELEASED)
 
-    async def _see_through(self, verb: Verb, partner: Partner, given: PartnerCall) -> PartnerAnswer | None:
-        """Call until it is through. None: an operator settled it by hand.
-
-        Only a refusal for good raises CallFailed.
-        """
-        patience, past_breaker = Patience.LIMITED, False
-        try:
-            while True:
-                given = given.model_copy(update={"patience": patience, "past_breaker": past_breaker})
-                call = asyncio.create_task(self._call(verb, partner, given))
-                order = await self._done_or_ordered(partner, call)
-                if order is not None and call.cancelled():
-                    if order.action == "resolve":
-                        return None
-                    past_breaker = True
-                    continue
-                if self._is_through(verb, partner, call):
-                    return call.result()
-                patience, past_breaker = Patience.ENDLESS, False
-        finally:
-            self._progress.freed(partner)
-            # An order that comes too late is none for the next call.
-            self._operator_orders.pop(partner, None)
-
-    def _is_through(self, verb: Verb, partner: Partner, call: asyncio.Task[PartnerAnswer]) -> bool:
-        """Whether the call succeeded. False means that the step is stuck. Raises a final refusal."""
-        error = call.exception()
-        if error is None:
-            self._progress.note_call(verb, partner, call.result().attempts)
-            return True
-        if not isinstance(error, CallFailed):
-            raise error
-        self._progress.note_call(verb, partner, error.error.attempts, _shown(error.error))
-        if error.error.final:
-            raise error
-        self._progress.stuck(partner, _shown(error.error))
-        return False
-
-    async def _done_or_ordered(
-        self, partner: Partner, call: asyncio.Task[PartnerAnswer]
-    ) -> OperatorOrder | None:
-        try:
-            await until(lambda: call.done() or partner in self._operator_orders)
-        finally:
-            await cancelled(call)
-        return self._operator_orders.pop(partner, None)
-
     async def _call(self, verb: Verb, partner: Partner, call: PartnerCall) -> PartnerAnswer:
         return await carry_out(verb, partner, call, summary(self._order, partner), self._fence.locally())
-
-
-def _shown(error: CallError) -> StepError:
-    return StepError(code=error.code, message=error.message)
