@@ -16,16 +16,19 @@ from workflows.fence import Fence, Undo
 from workflows.progress import Progress
 
 
+@pytest.mark.search
 @pytest.mark.parametrize(("name", "away"), WAYS)
 def test_a_lost_run_that_goes_on_half_books_no_trip(name: str, away: int) -> None:
     assert list(found(name, away, stale_runs)) == []
 
 
+@pytest.mark.search
 @pytest.mark.parametrize(("name", "away"), WAYS)
 def test_a_trip_that_temporal_cancels_is_not_half_booked(name: str, away: int) -> None:
     assert list(found(name, away, cancels)) == []
 
 
+@pytest.mark.search
 @pytest.mark.parametrize(("name", "away"), WAYS)
 def test_a_reset_leaves_no_trip_half_booked(name: str, away: int) -> None:
     assert found_after_reset(name, away) == []
