@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from tests.workflows.behaviours import BEHAVIOURS
+from tests.workflows.machine import LATE
 from tests.workflows.mishaps import WAYS, cancels, found, found_after_reset, losses, stale_runs
-from tests.workflows.search import Mishap, carried_out, faults
+from tests.workflows.search import BOOKING, Mishap, carried_out, faults, reset
 from tests.workflows.world import Row
 from trip.fence import Ending, Mark, Standing, deadline_exceeded
-from trip.partner import PARTNER_UNAVAILABLE
-from trip.trip import StepStatus, Trip, TripStatus
+from trip.partner import PARTNER_UNAVAILABLE, ReservationStatus
+from trip.trip import StepStatus, Trip, TripStatus, new_trip
 from workflows.fence import Fence, Undo
 from workflows.progress import Progress
 
@@ -32,6 +33,16 @@ def test_a_trip_that_temporal_cancels_is_not_half_booked(name: str, away: int) -
 @pytest.mark.parametrize(("name", "away"), WAYS)
 def test_a_reset_leaves_no_trip_half_booked(name: str, away: int) -> None:
     assert found_after_reset(name, away) == []
+
+
+def test_a_reset_run_releases_what_the_record_never_heard_of() -> None:
+    """The run before it booked everything while the record was away, and the deadline is over."""
+    ended = carried_out(BEHAVIOURS["well"], Mishap())
+    world = ended.server.world
+    world.row = Row(trip=new_trip(BOOKING))
+    again = reset(ended, 0, LATE)
+    assert again.result.status is TripStatus.FAILED
+    assert set(world.reservations.values()) == {ReservationStatus.RELEASED}
 
 
 def test_no_hold_is_captured_over_that_would_expire_before_it_is_confirmed() -> None:
