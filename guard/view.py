@@ -175,7 +175,7 @@ class Breakers:
                 self._keep_counts(partner, tallies)
 
     def _keep_counts(self, partner: str, tallies: list[Tally]) -> None:
-        """Keep what the store has not taken, where it decides and is told again."""
+        """Keep what the store has not taken: in the local breaker if that one decides, else for later."""
         if not tallies:
             return
         if self._cache.is_local:

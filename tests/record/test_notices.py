@@ -1,4 +1,4 @@
-"""Word of changes: apart from the writes, together where there are many, and no loss if there is none."""
+"""Word of changes: apart from the writes, together if there are many, and no loss if there is none."""
 
 import asyncio
 import itertools

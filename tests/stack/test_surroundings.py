@@ -1,4 +1,4 @@
-"""Embedded commands are run where everything names a system in production, and touch none of it."""
+"""Embedded commands run in an environment that names a system in production, and touch none of it."""
 
 import os
 import socket

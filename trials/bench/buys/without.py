@@ -1,6 +1,6 @@
 """`python -m trials.bench.buys.without NAME`: the system's worker without something it has no switch for.
 
-Both are left out where a call is sent; the saga does not know of it.
+Both are left out when a call is sent; the saga does not know of it.
 """
 
 import os
