@@ -6,8 +6,9 @@ from typing import Any
 from temporalio import activity
 
 from audit.endpoints import Endpoints
-from audit.run import AuditError, audit
+from audit.errors import AuditError
 from audit.summary import AuditSummary
+from audit.windows import audit_new
 from config.settings import Settings
 
 MOST_NAMED = 50
@@ -25,9 +26,9 @@ class Auditor:
 
     @activity.defn
     async def audit_stores(self) -> AuditSummary:
-        """Compare Temporal, the record and all partners' stores. The summary names the first findings."""
+        """Compare all stores in windows. The summary names the first findings."""
         try:
-            report = await audit(self._endpoints)
+            report = await audit_new(self._endpoints)
         except AuditError as error:
             raise RuntimeError(f"not audited: {error}") from error
         return AuditSummary(
@@ -36,5 +37,6 @@ class Auditor:
             in_flight=len(report.in_flight),
             needs_attention=len(report.needs_attention),
             discrepancies=len(report.discrepancies),
+            is_behind=report.is_behind,
             named=[f"{d.code} {d.subject}: {d.problem}" for d in report.discrepancies[:MOST_NAMED]],
         )

@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.attempt import AttemptFailed
 from record import attempts
 from record.pool import Pool, RecordAway
+from serving.beside import beside
 from serving.fields import shown
 from trip.attempts import SENT_NOTHING, FailedAttempt
 from trip.partner import Partner, Verb
@@ -52,12 +53,10 @@ class Journal:
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Write while the context is open. At its end, write what is left."""
-        task = asyncio.create_task(self._keep_writing())
         try:
-            yield
+            async with beside(self._keep_writing()):
+                yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WRITE_S):
                     await self._write_all()

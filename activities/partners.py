@@ -18,11 +18,11 @@ from activities.attempt import (
     unavailable,
     under_way_s,
 )
-from activities.http import Answer, PartnerHttp, Refused, Unanswered
 from activities.shared import Shared
+from calling.attempt import attempt as sent
+from calling.http import Answer, PartnerHttp, Refused, Unanswered
 from config.settings import Settings
 from guard.guard import SHORTEST_WAIT_S, Call, Leave, Reason, Refusal
-from guard.policy import Outcome
 from record import fence
 from record.pool import RecordAway
 from serving.client import HttpClient
@@ -144,17 +144,13 @@ class PartnerCalls:
         return puts_off(replace(refusal, retry_in_s=retry_in_s), made)
 
     async def _send(self, leave: Leave, verb: Verb, partner: Partner, call: PartnerCall) -> Answer:
-        """Send, and tell the guard what came of it."""
-        answer: Answer | None = None
+        """Send, and remember how long the partner takes."""
+        request = self._http.send(verb, partner, call, self._time_limit_s())
         with RunningTime() as running:
             try:
-                answer = await self._http.send(verb, partner, call, self._time_limit_s())
-                return answer
+                return await sent(leave, request, is_patient=not activity.info().is_local)
             finally:
-                took_s = running.seconds
-                self._takes_s[partner] += _NEWEST_WEIGHT * (took_s - self._takes_s[partner])
-                error = answer.message if isinstance(answer, Unanswered) else None
-                await leave.record(_judged(answer), took_s, error)
+                self._takes_s[partner] += _NEWEST_WEIGHT * (running.seconds - self._takes_s[partner])
 
     def _time_limit_s(self) -> float:
         if activity.info().is_local:
@@ -162,14 +158,6 @@ class PartnerCalls:
         limit = activity.info().start_to_close_timeout
         assert limit is not None, "every call has one"
         return max(limit.total_seconds() - _REPORTING_S, _REPORTING_S)
-
-
-def _judged(answer: Answer | None) -> Outcome:
-    """What the guard is told. `None`: the call was cancelled. A refusal shows that the partner is there."""
-    if not isinstance(answer, Unanswered):
-        return Outcome.IGNORED if answer is None else Outcome.SUCCESS
-    # A local activity's patience is too short to hold a time-out against the partner.
-    return Outcome.IGNORED if answer.timed_out and activity.info().is_local else Outcome.FAILURE
 
 
 def _check_holds_last(trip: Trip) -> None:

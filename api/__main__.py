@@ -1,7 +1,6 @@
 """`python -m api`: serve the front door."""
 
 import asyncio
-import logging
 import signal
 import socket
 import sys
@@ -10,14 +9,21 @@ from typing import NoReturn
 import uvicorn
 
 from api.app import create_app
+from api.authentication import is_known
+from api.counting import counted
+from api.turns import Turns, in_turn
 from config.settings import Settings, settings
-from record.pool import PoolerFound, refuse_pooler
-from serving.connections import bounded_protocol, most_connections, raise_file_limit
-from serving.limits import answer_cut_calls, limit_sends
-
-DRAIN_S = 3
-KEEP_ALIVE_S = 75
-"""Clients keep an idle connection for less, so none sends into one that the server is closing."""
+from record import schema
+from record.pool import PoolerFound
+from record.schema import WrongSchema
+from serving.connections import connections, most_connections
+from serving.files import raise_file_limit
+from serving.limits import answer_cut_calls
+from serving.logs import log_as_json
+from serving.manners import with_manners
+from serving.proxy import behind_proxy
+from serving.server import server_config
+from serving.tracing import traced, tracing_as
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
@@ -47,27 +53,25 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_as_json("api")
     files = raise_file_limit()
-    config = within(settings(), most_connections(files))
+    config = settings()
+    config = within(config, most_connections(files, config.client_connections))
     try:
-        asyncio.run(refuse_pooler(config.listening_url))
-    except PoolerFound as error:
+        asyncio.run(schema.check(config.listening_url))
+    except (PoolerFound, WrongSchema) as error:
         sys.exit(f"DATABASE_URL: {error}")
     stopping = asyncio.Event()
-    options = uvicorn.Config(
-        limit_sends(answer_cut_calls(create_app(config, stopping))),
-        host=config.host,
-        port=config.api_port,
-        http=bounded_protocol(files),
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=DRAIN_S,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        lifespan="on",
+    app = create_app(config, stopping)
+    waiting = in_turn(traced(counted(app)), Turns(), lambda scope: is_known(app.state.door, scope))
+    application = with_manners(answer_cut_calls(waiting))
+    placed = behind_proxy(application, config.root_path, config.proxies())
+    taken = connections(
+        files, config.client_connections, config.client_connections_of_an_address, config.proxies()
     )
-    server = _Server(options, stopping)
-    server.run()
+    server = _Server(server_config(placed, config.host, config.api_port, taken), stopping)
+    with tracing_as("trips-api"):
+        server.run()
     if not server.started:
         sys.exit(1)
 

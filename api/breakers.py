@@ -11,11 +11,12 @@ from api.tokens.caller import Scope
 from guard.models import Breaker, BreakerEvent
 from guard.store import Store
 from serving.fields import Body, Identifier
-from serving.paging import Limit, Page, page
+from serving.paging import Page, page
 from serving.problems import documented
+from serving.queries import Limit
 from trip.partner import Partner
 
-router = authenticated(Scope.OPERATOR, prefix="/breakers", tags=["breakers"])
+router = authenticated(Scope.FLEET, prefix="/breakers", tags=["breakers"])
 
 
 _Cursor = Annotated[
@@ -49,7 +50,7 @@ async def get_breaker(breakers: Breakers, partner: Partner) -> Breaker:
     return (await breakers.list_breakers([partner]))[0]
 
 
-@router.put("/{partner}", responses=documented(408, 413, 422, broken_json=422))
+@router.put("/{partner}", responses=documented(408, 413, 415, 422, broken_json=422))
 async def override_breaker(
     breakers: Breakers, caller: CurrentCaller, partner: Partner, body: Override
 ) -> Breaker:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from record import notices
 from record.pool import RecordAway, as_record_away, connect
+from serving.beside import beside
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,8 @@ class Changes:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """While the context is open, listen, and reconnect whenever the connection is lost."""
-        tasks = [asyncio.create_task(job) for job in (self._keep_listening(), self._end())]
-        try:
+        async with beside(self._keep_listening(), self._end()):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
 
     @contextlib.contextmanager
     def watching(self, trip_id: str) -> Iterator[Callable[[float], Awaitable[None]]]:

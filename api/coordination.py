@@ -1,6 +1,6 @@
 """What the front door asks of whoever carries an accepted trip to its end."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from trip.trip import Booking, OperatorOrder
@@ -14,8 +14,15 @@ class CoordinatorAway(Exception):
         self.code = code
 
 
+class NotReady(Exception):
+    """A check failed. The message is shown to anybody who asks, so it names no address."""
+
+
 class Coordinator(Protocol):
-    """Carries trips to their end. Each of the first three raises CoordinatorAway."""
+    """Carries trips to their end. Each of the first four raises CoordinatorAway."""
+
+    cancels_unstarted: bool
+    """Whether a trip can be cancelled before it has started."""
 
     async def start(self, booking: Booking) -> None:
         """Start the trip. A trip that has started already goes on unchanged."""
@@ -26,5 +33,8 @@ class Coordinator(Protocol):
     async def operate(self, trip_id: str, order: OperatorOrder) -> bool:
         """Take an operator's order. False: the step does not need attention."""
 
+    async def forget(self, trip_ids: Sequence[str]) -> None:
+        """Delete what is kept of these trips beside the record. They have ended."""
+
     def checks(self) -> Mapping[str, Awaitable[None]]:
-        """What a trip needs of this coordinator, by name. A check that fails raises any error."""
+        """What a trip needs of this coordinator, by name. A failed check raises NotReady or another error."""

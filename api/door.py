@@ -3,41 +3,26 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.act_log import ActLog
 from api.changes import Changes
-from api.coordination import Coordinator
+from api.coordination import Coordinator, CoordinatorAway
 from api.feeds import Feeds
+from api.shares import Shares
 from api.starter import Starter
 from api.tokens.rates import Rates
-from api.tokens.verify import Verify
+from api.tokens.verify import Verifier
+from choreography.broker import Broker
+from config.codec import Codec
 from config.settings import Settings
 from record.pool import Pool
 from serving.client import HttpClient
+from temporal.watch import Watch
+from trip.order import Coordination
 from trip.partner import Partner
-
-
-class Places:
-    """A bound on long calls that are served at once. A caller takes a place for as long as its call lasts."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.taken = 0
-
-    def are_left(self) -> bool:
-        """Whether another caller may take a place."""
-        return self.taken < self._most
-
-    def __enter__(self) -> None:
-        self.taken += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.taken -= 1
 
 
 @dataclass(frozen=True)
@@ -46,17 +31,31 @@ class Door:
 
     settings: Settings
     stopping: asyncio.Event
-    verify: Verify
+    tokens: Verifier
+    acts: ActLog
     rates: Rates
     temporal_ui: str
     pool: Pool
     partners: Mapping[Partner, HttpClient]
+    codec: Codec | None
     changes: Changes
-    coordinator: Coordinator
-    starter: Starter
-    waits: Places
+    broker: Broker | None
+    coordinators: Mapping[Coordination, Coordinator]
+    starters: Mapping[Coordination, Starter]
+    waits: Shares
     feeds: Feeds
-    streams: Places
+    streams: Shares
+    lists: Shares
+    watch: Watch
+
+    def coordinator(self, trip: Mapping[str, Any]) -> Coordinator:
+        """Who carries the trip. Raises CoordinatorAway if this front door is not set up for that."""
+        found = self.coordinators.get(trip["coordination"])
+        if found is None:
+            raise CoordinatorAway(
+                "broker_unavailable", "this front door has no broker; set NATS_URL and TRIPS_SEAL_KEY"
+            )
+        return found
 
     @property
     def currencies(self) -> tuple[str, ...]:

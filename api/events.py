@@ -1,32 +1,35 @@
 """The events of one trip, as a stream that a reader can resume."""
 
+import re
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
-from pydantic import StringConstraints
 
-from api.authentication import ANY_CALL, CurrentCaller, authenticated
+from api.authentication import ANY_CALL, CurrentCaller, authenticated, is_still_allowed
 from api.door import Door, OpenDoor
-from api.feeds import Event, Feed, event_of
+from api.feeds import Event, Feed
 from api.tokens.caller import Scope
 from api.trips import unknown_trip
 from record import events as record
 from record.pool import RecordAway
 from serving.fields import Identifier
-from serving.problems import bad_field, documented, unavailable
+from serving.problems import documented, unavailable
 
 router = authenticated(Scope.TRAVELLER, prefix="/trips", tags=["trips"])
 
 KEEP_ALIVE_S = 15.0
+LOOK_AT_TOKEN_S = 10.0
+"""How old the last look at a reader's token may get before something is sent."""
 BEFORE_THE_FIRST = -1
 COME_BACK_IN_S = 5
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-EventId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,18}$")]
+_EVENT_ID = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class EventStream(StreamingResponse):
@@ -51,7 +54,7 @@ _EVENT = {
 
 
 class TooManyStreams(Exception):
-    """No place is left for another stream: answered 503."""
+    """No place is left for another stream of this tenant: answered 503."""
 
 
 async def refuse_stream(_request: Request, _error: Exception) -> Response:
@@ -59,11 +62,11 @@ async def refuse_stream(_request: Request, _error: Exception) -> Response:
     return unavailable("too_many_streams", "too many event streams are open; come back later", COME_BACK_IN_S)
 
 
-async def _place(door: OpenDoor) -> AsyncIterator[None]:
+async def _place(door: OpenDoor, caller: CurrentCaller) -> AsyncIterator[None]:
     """A place among the streams, from before the first query to the end of the stream."""
-    if not door.streams.are_left():
+    if not door.streams.may_take(caller.tenant):
         raise TooManyStreams
-    with door.streams:
+    with door.streams.held(caller.tenant):
         yield
 
 
@@ -79,31 +82,43 @@ async def _place(door: OpenDoor) -> AsyncIterator[None]:
 async def stream_trip(
     door: OpenDoor,
     caller: CurrentCaller,
+    request: Request,
     trip_id: Identifier,
     last_event_id: Annotated[
-        EventId | None, Header(alias="Last-Event-ID", description="the `id` of the last event received")
+        str | None, Header(alias="Last-Event-ID", description="the `id` of the last event received")
     ] = None,
 ) -> Response:
     """Each change of the trip once and in order: `event: trip`, `id:` its version, `data:` the trip.
 
-    Without `Last-Event-ID` it begins with the first change. The stream ends after a final status; resume a
-    stream that ends before one.
+    Without the `Last-Event-ID` of one of the trip's events it begins with the first change. The stream ends
+    after a final status; resume a stream that ends before one. It also ends soon after its token is revoked
+    or expires.
     """
     standing = await record.standing(door.pool, trip_id, caller.tenant)
     if standing is None:
         return unknown_trip()
-    seen = BEFORE_THE_FIRST if last_event_id is None else int(last_event_id)
-    if seen > standing.newest:
-        return bad_field("Last-Event-ID", "no event of this trip; leave it out to start from the first")
+    seen = _last_seen(last_event_id, standing.newest)
     if standing.has_ended and seen == standing.newest:
         return Response(headers=_HEADERS, media_type=EventStream.media_type)
-    return EventStream(_messages(door, trip_id, seen), headers=_HEADERS)
+    return EventStream(_messages(door, request, trip_id, seen), headers=_HEADERS)
 
 
-async def _messages(door: Door, trip_id: str, seen: int) -> AsyncIterator[bytes]:
+def _last_seen(event_id: str | None, newest: int) -> int:
+    # A browser whose stream is refused never comes back. So what is no event's id counts as none.
+    if event_id is None or not _EVENT_ID.fullmatch(event_id) or int(event_id) > newest:
+        return BEFORE_THE_FIRST
+    return int(event_id)
+
+
+async def _messages(door: Door, request: Request, trip_id: str, seen: int) -> AsyncIterator[bytes]:
     """What one reader is sent: the events after the version `seen`, to the end."""
+    looked_at = time.monotonic()
     with door.feeds.joined(trip_id, seen) as feed:
         while not door.feeds.are_ending:
+            if time.monotonic() - looked_at >= LOOK_AT_TOKEN_S:
+                looked_at = time.monotonic()
+                if not await is_still_allowed(request):
+                    return
             newer = await _newer(door, feed, trip_id, seen)
             if newer is None:
                 return
@@ -125,6 +140,6 @@ async def _newer(door: Door, feed: Feed, trip_id: str, seen: int) -> list[Event]
     if newer is not None:
         return newer
     try:
-        return [event_of(row) for row in await record.newer(door.pool, {trip_id: seen})]
+        return [door.feeds.event_of(row) for row in await record.newer(door.pool, {trip_id: seen})]
     except RecordAway:
         return None

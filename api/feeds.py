@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import asyncpg
 from fastapi.sse import format_sse_event
 
+from api.links import linked
 from record import events
 from record.pool import Pool, RecordAway
+from serving.beside import beside
 from trip.trip import shown
 
 log = logging.getLogger(__name__)
@@ -34,12 +36,6 @@ class Event:
     version: int
     is_final: bool
     message: bytes
-
-
-def event_of(row: asyncpg.Record) -> Event:
-    """An event from a row of `record.events.newer`."""
-    message = format_sse_event(event="trip", id=str(row["version"]), data_str=json.dumps(shown(row["trip"])))
-    return Event(row["version"], row["is_final"], message)
 
 
 class Feed:
@@ -90,8 +86,9 @@ class Feeds:
     are read, in case a notification was lost. When `stopping` is set, readers are woken to end.
     """
 
-    def __init__(self, pool: Pool, stopping: asyncio.Event) -> None:
+    def __init__(self, pool: Pool, stopping: asyncio.Event, root_path: str = "") -> None:
         self._pool = pool
+        self._root_path = root_path
         self._stopping = stopping
         self._feeds: dict[str, Feed] = {}
         self._behind: dict[str, None] = {}
@@ -101,6 +98,12 @@ class Feeds:
     def are_ending(self) -> bool:
         """Whether readers have to end, because the process ends."""
         return self._stopping.is_set()
+
+    def event_of(self, row: asyncpg.Record) -> Event:
+        """An event from a row of `record.events.newer`."""
+        trip = json.dumps(linked(shown(row["trip"]), self._root_path))
+        message = format_sse_event(event="trip", id=str(row["version"]), data_str=trip)
+        return Event(row["version"], row["is_final"], message)
 
     @contextlib.contextmanager
     def joined(self, trip_id: str, seen: int) -> Iterator[Feed]:
@@ -129,14 +132,8 @@ class Feeds:
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
         """While the context is open, keep the feeds up to date."""
-        jobs = (self._keep_reading(), self._keep_looking(), self._end())
-        tasks = [asyncio.create_task(job) for job in jobs]
-        try:
+        async with beside(self._keep_reading(), self._keep_looking(), self._end()):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
 
     async def _end(self) -> None:
         await self._stopping.wait()
@@ -170,7 +167,7 @@ class Feeds:
             return
         rows = await events.newer(self._pool, {trip_id: feed.newest for trip_id, feed in asked.items()})
         for trip_id, found in itertools.groupby(rows, key=lambda row: str(row["trip_id"])):
-            newer = [event_of(row) for row in found]
+            newer = [self.event_of(row) for row in found]
             asked[trip_id].add(newer)
             if len(newer) == events.PAGE:
                 self.look_at(trip_id)

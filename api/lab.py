@@ -43,7 +43,7 @@ async def _lab_door(door: OpenDoor) -> Door:
 
 LabDoor = Annotated[Door, Depends(_lab_door)]
 
-router = authenticated(Scope.OPERATOR, prefix="/lab", tags=["lab"])
+router = authenticated(Scope.FLEET, prefix="/lab", tags=["lab"])
 
 
 _ASKED = {"lab_off": 404, "lab_unavailable": 503, **ANY_CALL}
@@ -57,7 +57,7 @@ async def show_lab(door: LabDoor) -> Page[PartnerFaults]:
     return Page(items=[PartnerFaults(partner=p, faults=f) for p, f in zip(Partner, found, strict=True)])
 
 
-@router.put("/{partner}", responses=documented(408, 413, 422, broken_json=422, **_ASKED))
+@router.put("/{partner}", responses=documented(408, 413, 415, 422, broken_json=422, **_ASKED))
 async def break_partner(door: LabDoor, partner: Partner, faults: Faults) -> PartnerFaults:
     """Replace a partner's faults."""
     body = faults.model_dump(mode="json", exclude_none=True)

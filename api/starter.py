@@ -1,4 +1,7 @@
-"""Hands each accepted trip to its coordinator: at once if the coordinator answers, else later."""
+"""Hands each accepted trip to its coordinator: at once if the coordinator answers, else later.
+
+Each coordinator has a starter of its own, so that one that is away holds up no trips of the other.
+"""
 
 import asyncio
 import contextlib
@@ -9,8 +12,12 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from api.coordination import Coordinator, CoordinatorAway
+from api.shares import Shares
 from record import trips
 from record.pool import Pool, RecordAway
+from serving.logs import about
+from serving.tracing import continued
+from trip.order import Coordination
 from trip.trip import Booking
 
 log = logging.getLogger(__name__)
@@ -30,10 +37,15 @@ class Starter:
     record, from which all front doors claim what is owed. A new process begins as one that is behind.
     """
 
-    def __init__(self, coordinator: Coordinator, pool: Pool, backlog_limit: int) -> None:
+    def __init__(
+        self, coordination: Coordination, coordinator: Coordinator, pool: Pool, backlog_limit: int
+    ) -> None:
+        self._coordination = coordination
         self._coordinator = coordinator
         self._pool = pool
         self._backlog_limit = backlog_limit
+        # By the last count in the record, and what was taken on and started since.
+        self._backlog = Shares(backlog_limit)
         self._starting: set[Start] = set()
         self._claimed: set[Start] = set()
         self._started: list[str] = []  # not marked in the record yet
@@ -42,11 +54,10 @@ class Starter:
         self._left = asyncio.Event()  # set if a trip was left to the record since the last claim
         self._accepting = 0
         self._accepts = 0
-        self._owed = 0  # by the last count, and what was accepted and started since
 
-    def is_full(self) -> bool:
-        """Whether too many trips wait for their start to accept another."""
-        return self._owed + self._accepting >= self._backlog_limit
+    def is_full(self, tenant: str) -> bool:
+        """Whether too many trips wait for their start to accept another one of this tenant."""
+        return not self._backlog.may_take(tenant)
 
     async def accept(self, request: trips.Request) -> Booking | trips.KnownKey:
         """Accept a trip, and start it without waiting for that: now, or from the record later.
@@ -56,12 +67,15 @@ class Starter:
         leave = self._behind or len(self._starting) >= STARTS_AT_ONCE
         self._accepting += 1
         self._accepts += 1
+        self._backlog.take(request.tenant)
+        accepted = None
         try:
             accepted = await trips.accept(self._pool, request, NOT_CLAIMED if leave else trips.LEASE)
         finally:
             self._accepting -= 1
+            if not isinstance(accepted, Booking):
+                self._backlog.give_back(request.tenant)
         if isinstance(accepted, Booking):
-            self._owed += 1
             if leave:
                 self._left.set()
             else:
@@ -79,7 +93,8 @@ class Starter:
             raise CoordinatorAway(
                 "not_started", "another version has to start the trip; try again"
             ) from error
-        await self._coordinator.start(readable)
+        with continued(readable.traceparent):
+            await self._coordinator.start(readable)
 
     @contextlib.asynccontextmanager
     async def draining(self) -> AsyncIterator[None]:
@@ -103,15 +118,17 @@ class Starter:
 
     async def _try_to_start(self, booking: Booking) -> None:
         try:
-            await self._coordinator.start(booking)
+            with continued(booking.traceparent):
+                await self._coordinator.start(booking)
         except Exception as error:
             self._failing = self._behind = True
-            unexpected = not isinstance(error, CoordinatorAway)
-            log.warning("trip %s has yet to start: %s", booking.trip_id, error, exc_info=unexpected)
+            unexpected = not isinstance(error, CoordinatorAway | RecordAway)
+            told = about(booking.trip_id)
+            log.warning("a trip has yet to start: %s", error, exc_info=unexpected, extra=told)
         else:
             self._failing = False
             self._started.append(booking.trip_id)
-            self._owed = max(0, self._owed - 1)
+            self._backlog.give_back(booking.tenant)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -134,9 +151,9 @@ class Starter:
         """Count what is owed. If trips are accepted meanwhile, nobody knows whether the count has them."""
         accepts = self._accepts
         is_quiet = not self._accepting
-        owed = await trips.backlog_size(self._pool, self._backlog_limit)
+        owed = await trips.backlog_by_tenant(self._pool, self._coordination, self._backlog_limit)
         if is_quiet and accepts == self._accepts:
-            self._owed = owed
+            self._backlog.replace(owed)
 
     async def _keep_draining(self) -> None:
         while True:
@@ -159,13 +176,14 @@ class Starter:
         nothing was left to claim, the starter is no longer behind.
         """
         places = 1 if self._failing else STARTS_AT_ONCE - len(self._claimed)
-        owed = await trips.claim(self._pool, places)
+        owed = await trips.claim(self._pool, self._coordination, places)
         self._behind = self._failing or bool(owed)
         for row in owed:
             try:
                 self._start(Booking.model_validate(row["booking"]), self._claimed)
             except ValidationError as error:
-                log.error("the booking of trip %s cannot be read: %s", row["trip_id"], error)  # noqa: TRY400
+                told = about(row["trip_id"])
+                log.error("a booking cannot be read: %s", error, extra=told)  # noqa: TRY400
         while len(self._claimed) > (0 if self._failing else STARTS_AT_ONCE // 2):
             await asyncio.wait(self._claimed, return_when=asyncio.FIRST_COMPLETED)
 

@@ -2,36 +2,38 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
 from temporalio.service import RetryConfig, RPCError
 
-from api.coordination import CoordinatorAway
+from api.coordination import CoordinatorAway, NotReady
+from config.codec import Codec
 from config.temporal import client_options
-from temporal import attributes
+from temporal import attributes, schedules
+from temporal.forget import forget
+from temporal.pollers import polled
 from temporal.start import START_S, start_trip
-from trip.partner import TASK_QUEUE
 from trip.trip import Booking, OperatorOrder
 
 ANSWER_S = 10.0
+FORGET_S = 30.0
 
 
 _RETRIES = RetryConfig(max_retries=2)
 """A start that fails is given up soon. It is then made from the record."""
 
 
-async def lazy_client() -> Client:
+async def lazy_client(codec: Codec | None) -> Client:
     """A client that connects at its first call, so that the front door opens without Temporal."""
-    return await Client.connect(**client_options(), retry_config=_RETRIES, lazy=True)
+    return await Client.connect(**client_options(codec), retry_config=_RETRIES, lazy=True)
 
 
 class Temporal:
     """Starts the workflow `BookTrip`, and sends it updates."""
+
+    cancels_unstarted = False  # only a workflow that has started can answer
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -47,11 +49,16 @@ class Temporal:
     async def operate(self, trip_id: str, order: OperatorOrder) -> bool:
         return await self._update(trip_id, "operate", order)
 
+    async def forget(self, trip_ids: Sequence[str]) -> None:
+        async with _answered_within(FORGET_S):
+            await forget(self._client, trip_ids)
+
     def checks(self) -> Mapping[str, Awaitable[None]]:
         return {
             "temporal": self._check_server(),
             "worker": self._check_workers(),
             "search_attributes": self._check_attributes(),
+            "schedules": self._check_schedules(),
         }
 
     async def _update(
@@ -70,18 +77,16 @@ class Temporal:
         await self._client.service_client.check_health()
 
     async def _check_workers(self) -> None:
-        request = DescribeTaskQueueRequest(
-            namespace=self._client.namespace,
-            task_queue=TaskQueue(name=TASK_QUEUE),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-        answer = await self._client.workflow_service.describe_task_queue(request)
-        if not answer.pollers:
-            raise RuntimeError("no worker polls the task queue")
+        if why := (await polled(self._client)).standing_still():
+            raise NotReady(why)
 
     async def _check_attributes(self) -> None:
         if missing := await attributes.missing(self._client):
-            raise RuntimeError(f"the namespace lacks {', '.join(missing)}")
+            raise NotReady(f"the namespace lacks {', '.join(missing)}")
+
+    async def _check_schedules(self) -> None:
+        if missing := await schedules.missing(self._client):
+            raise NotReady(f"the namespace has no schedule {', '.join(missing)}")
 
 
 @contextlib.asynccontextmanager

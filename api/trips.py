@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,15 +15,21 @@ from pydantic import Field, ValidationError
 from api.authentication import ANY_CALL, CurrentCaller, authenticated
 from api.door import Door, OpenDoor
 from api.examples import order_examples
+from api.links import linked, trip_path
+from api.lists import LIST_SHARE, TOO_MANY
+from api.members import refuse_member
 from api.prefer import wait_seconds
 from api.tokens.caller import Caller, Scope
 from record import cursors, pages, trips
 from record.pages import Wanted
 from record.pool import RecordAway
+from serving import tracing
 from serving.fields import Body, Identifier, Note
-from serving.paging import Limit, Page
+from serving.paging import Page
 from serving.problems import bad_field, documented, problem, unavailable
-from trip.order import TripOrder
+from serving.queries import Limit
+from trip.ids import new_trip_id
+from trip.order import Coordination, TripOrder
 from trip.partner import Partner
 from trip.trip import (
     FINAL_STATUSES,
@@ -47,14 +52,21 @@ _Cursor = Annotated[
     str | None, Query(pattern=cursors.OF_TRIPS, description="the next_cursor of the page before")
 ]
 
-_ASKED = {"unknown_trip": 404, "temporal_unavailable": 503, **ANY_CALL}
+_ASKED = {"unknown_trip": 404, "temporal_unavailable": 503, "broker_unavailable": 503, **ANY_CALL}
 """The refusals of a call that is passed on to the trip's coordinator."""
 
 _PLACE = {
     "headers": {"Location": {"schema": {"type": "string"}, "description": "of the trip"}},
     "links": {
         operation: {"operationId": operation, "parameters": {"trip_id": "$response.body#/trip_id"}}
-        for operation in ("get_trip", "list_attempts", "cancel_trip", "retry_step", "resolve_step")
+        for operation in (
+            "get_trip",
+            "list_attempts",
+            "list_messages",
+            "cancel_trip",
+            "retry_step",
+            "resolve_step",
+        )
     },
 }
 
@@ -73,7 +85,16 @@ class Resolution(Body):
         200: {"model": Trip, "description": "Settled within the wait, or the key was seen before"} | _PLACE,
         202: _PLACE,
         **documented(
-            408, 413, 422, broken_json=422, idempotency_key_reused=422, backlog_full=503, **ANY_CALL
+            403,
+            408,
+            413,
+            415,
+            422,
+            member_forbidden=403,
+            broken_json=422,
+            idempotency_key_reused=422,
+            backlog_full=503,
+            **ANY_CALL,
         ),
     },
 )
@@ -86,18 +107,22 @@ async def book_trip(
 ) -> JSONResponse:
     """Book a trip. 202 means that the trip is written; from then on it is carried to an end."""
     request = _request(order, idempotency_key, door, caller.tenant)
-    refusal = _refuse_order(order, door) or _refuse_more(door)
+    refusal = (
+        _refuse_order(order, door)
+        or await refuse_member(order, door, caller)
+        or _refuse_more(order, door, caller.tenant)
+    )
     if refusal is not None:
         known = await trips.known_key(door.pool, request) if idempotency_key else None
-        return refusal if known is None else await _repeated(door, known, request, prefer)
-    accepted = await door.starter.accept(request)
+        return refusal if known is None else await _repeated(door, known, order, request, prefer)
+    accepted = await door.starters[_coordination(order, door)].accept(request)
     if isinstance(accepted, trips.KnownKey):
-        return await _repeated(door, accepted, request, prefer)
+        return await _repeated(door, accepted, order, request, prefer)
     trip = new_trip(accepted).model_dump(mode="json")
     return await _answer(door, caller.tenant, trip, wait_seconds(prefer), otherwise=202)
 
 
-@router.get("", responses=documented(422))
+@router.get("", dependencies=[LIST_SHARE], responses=documented(422, **TOO_MANY))
 async def list_trips(
     door: OpenDoor,
     caller: CurrentCaller,
@@ -109,14 +134,16 @@ async def list_trips(
     """The trips, newest first."""
     wanted = Wanted(caller.tenant, status, email)
     page = await pages.page(door.pool, wanted, limit, cursor)
-    return JSONResponse(page.model_dump())  # type: ignore[return-value]  # written by the workflow as a Trip
+    items = [linked(trip, door.settings.root_path) for trip in page.items]
+    # Each was written as a Trip by the workflow.
+    return JSONResponse({"items": items, "next_cursor": page.next_cursor})  # type: ignore[return-value]
 
 
 @router.get("/{trip_id}", response_model=Trip, responses=documented(422, unknown_trip=404))
 async def get_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier) -> JSONResponse:
     """One trip, from its record: also after its history is gone, and while no worker runs."""
     trip = await trips.fetch(door.pool, trip_id, caller.tenant)
-    return unknown_trip() if trip is None else JSONResponse(trip)
+    return unknown_trip() if trip is None else JSONResponse(linked(trip, door.settings.root_path))
 
 
 @router.post(
@@ -130,21 +157,23 @@ async def cancel_trip(door: OpenDoor, caller: CurrentCaller, trip_id: Identifier
     kept = await trips.fetch_kept(door.pool, trip_id, caller.tenant)
     if kept is None:
         return unknown_trip()
-    if kept.is_decided or not (kept.is_undone or await _cancel(door, trip_id)):
+    if kept.is_decided or not (kept.is_undone or await _cancel(door, kept.trip)):
         return problem(409, "already_final", "capture is decided or the trip has ended; it stands as it is")
     return await _as_it_stands(door, caller, kept.trip)
 
 
-async def _cancel(door: Door, trip_id: str) -> bool:
-    await door.starter.start_if_owed(trip_id)  # only a trip that has started can answer
-    return await door.coordinator.cancel(trip_id)
+async def _cancel(door: Door, trip: dict[str, Any]) -> bool:
+    coordinator = door.coordinator(trip)
+    if not coordinator.cancels_unstarted:
+        await door.starters[trip["coordination"]].start_if_owed(trip["trip_id"])
+    return await coordinator.cancel(trip["trip_id"])
 
 
 async def _as_it_stands(door: Door, caller: Caller, trip: dict[str, Any]) -> JSONResponse:
     """202 with the trip as it is now. What was asked is done, although the record may be away by then."""
     with contextlib.suppress(RecordAway):
         trip = await trips.fetch(door.pool, trip["trip_id"], caller.tenant) or trip
-    return JSONResponse(trip, 202)
+    return JSONResponse(linked(trip, door.settings.root_path), 202)
 
 
 @operators.post(
@@ -165,7 +194,7 @@ async def retry_step(
     "/{trip_id}/steps/{step}/resolve",
     status_code=202,
     response_model=Trip,
-    responses=documented(408, 413, 422, broken_json=422, not_stuck=409, **_ASKED),
+    responses=documented(408, 413, 415, 422, broken_json=422, not_stuck=409, **_ASKED),
 )
 async def resolve_step(
     door: OpenDoor, caller: CurrentCaller, trip_id: Identifier, step: Partner, body: Resolution
@@ -179,12 +208,18 @@ async def _operate(door: Door, caller: Caller, trip_id: str, order: OperatorOrde
     trip = await trips.fetch(door.pool, trip_id, caller.tenant)
     if trip is None:
         return unknown_trip()
-    if trip["status"] in _FINAL or not await door.coordinator.operate(trip_id, order):
+    if trip["status"] in _FINAL or not await door.coordinator(trip).operate(trip_id, order):
         return problem(409, "not_stuck", f"the {order.step} step does not need attention")
     return await _as_it_stands(door, caller, trip)
 
 
+def _coordination(order: TripOrder, door: Door) -> Coordination:
+    return order.coordination or door.settings.coordination
+
+
 def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
+    if _coordination(order, door) not in door.coordinators:
+        return bad_field("coordination", "needs a broker; set NATS_URL and TRIPS_SEAL_KEY, or leave it out")
     if order.payment.currency not in door.currencies:
         return bad_field("payment.currency", f"must be one of {', '.join(door.currencies)}")
     today = datetime.now(UTC).date()
@@ -195,8 +230,8 @@ def _refuse_order(order: TripOrder, door: Door) -> JSONResponse | None:
     return None
 
 
-def _refuse_more(door: Door) -> JSONResponse | None:
-    if door.starter.is_full():
+def _refuse_more(order: TripOrder, door: Door, tenant: str) -> JSONResponse | None:
+    if door.starters[_coordination(order, door)].is_full(tenant):
         return unavailable("backlog_full", "too many trips wait for their start; nothing was accepted", 5)
     return None
 
@@ -209,15 +244,25 @@ def _years_later(day: date, years: int) -> date:
 
 
 def _request(order: TripOrder, idempotency_key: str | None, door: Door, tenant: str) -> trips.Request:
-    trip_id = str(uuid.uuid4())
+    trip_id = new_trip_id()
+    coordination = _coordination(order, door)
+    here = trip_path("", trip_id)
     links = Links(
-        self_=f"/trips/{trip_id}",
-        events=f"/trips/{trip_id}/events",
-        temporal_ui=f"{door.temporal_ui}/workflows/{trip_id}",
+        self_=here,
+        events=f"{here}/events",
+        temporal_ui=f"{door.temporal_ui}/workflows/{trip_id}" if coordination == "orchestration" else None,
     )
+    accepted = order.model_copy(update={"coordination": coordination})
 
     def booked_at(accepted_at: datetime) -> Booking:
-        return Booking(trip_id=trip_id, tenant=tenant, order=order, accepted_at=accepted_at, links=links)
+        return Booking(
+            trip_id=trip_id,
+            tenant=tenant,
+            order=accepted,
+            accepted_at=accepted_at,
+            links=links,
+            traceparent=tracing.parent(),
+        )
 
     return trips.Request(booked_at, tenant, idempotency_key, body_hash(order))
 
@@ -227,7 +272,9 @@ def body_hash(order: TripOrder) -> bytes:
     return hashlib.sha256(json.dumps(order.as_sent(), sort_keys=True).encode()).digest()
 
 
-def _is_same_body(known: trips.KnownKey, request: trips.Request) -> bool:
+def _is_same_body(known: trips.KnownKey, order: TripOrder, request: trips.Request) -> bool:
+    if order.coordination not in (None, known.trip["coordination"]):
+        return False
     if known.body_hash == request.body_hash:
         return True
     try:  # another version may have hashed it otherwise
@@ -237,9 +284,9 @@ def _is_same_body(known: trips.KnownKey, request: trips.Request) -> bool:
 
 
 async def _repeated(
-    door: Door, known: trips.KnownKey, request: trips.Request, prefer: str | None
+    door: Door, known: trips.KnownKey, order: TripOrder, request: trips.Request, prefer: str | None
 ) -> JSONResponse:
-    if not _is_same_body(known, request):
+    if not _is_same_body(known, order, request):
         return bad_field(
             "Idempotency-Key",
             "was used with another body; send the same body or another key",
@@ -253,12 +300,14 @@ async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, ot
 
     The wait ends when the process has to.
     """
-    trip_id: str = trip["trip_id"]
-    if wait_s and trip["status"] not in _FINAL and door.waits.are_left():
-        with door.waits:
+    if wait_s and trip["status"] not in _FINAL and door.waits.may_take(tenant):
+        with door.waits.held(tenant):
             trip = await _settled(door, tenant, trip, wait_s)
     status = 200 if trip["status"] in _FINAL else otherwise
-    return JSONResponse(trip, status, headers={"Location": f"/trips/{trip_id}"})
+    root_path = door.settings.root_path
+    return JSONResponse(
+        linked(trip, root_path), status, headers={"Location": trip_path(root_path, trip["trip_id"])}
+    )
 
 
 async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -> dict[str, Any]:

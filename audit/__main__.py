@@ -5,17 +5,29 @@ import asyncio
 import sys
 
 from audit.endpoints import find_endpoints
-from audit.report import printed
-from audit.run import AuditError, audit
+from audit.errors import AuditError
+from audit.report import Report, printed
+from audit.run import audit
+from audit.windows import audit_new, begin_afresh
+
+
+async def _audit(arguments: argparse.Namespace) -> Report:
+    endpoints = find_endpoints()
+    if arguments.afresh:
+        await begin_afresh(endpoints)
+    return await (audit_new if arguments.new or arguments.afresh else audit)(endpoints)
 
 
 def main() -> int:
     """Audit the system that the environment or the data directory names; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--new", action="store_true", help="only what came since, as the schedule does")
+    which.add_argument("--afresh", action="store_true", help="as --new, from the first trip on")
     arguments = parser.parse_args()
     try:
-        report = asyncio.run(audit(find_endpoints()))
+        report = asyncio.run(_audit(arguments))
     except (AuditError, ValueError) as error:
         print(f"audit: {error}", file=sys.stderr)
         return 2

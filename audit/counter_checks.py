@@ -1,6 +1,8 @@
 """Checks of each partner's counters against its own reservations."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 
 from audit.expected import Expected, Range, Units, expected_rows
 from audit.facts import STOCK_PARTNERS, Claims, Facts, SeenReservation, StockRow
@@ -15,16 +17,25 @@ ALL_MEMBERS = "all members"
 _OWN_RECORDS = "see the partner's own records for a write past its reservations, then correct the counter"
 
 
+def expected(facts: Facts, partner: Partner) -> dict[str, Expected]:
+    """What every row of the partner must show."""
+    rows = expected_rows(facts.partners[partner], _UNITS[partner](facts), facts.now)
+    for (where, row), units in facts.tallied.items():
+        if where == partner and units:
+            rows.setdefault(row, Expected()).confirmed.add(units, certain=True)
+    return rows
+
+
 def _stock(facts: Facts, tally: Tally) -> None:
     for partner in STOCK_PARTNERS:
-        rows = expected_rows(facts.partners[partner], _claimed_of(facts, partner), facts.now)
+        rows = expected(facts, partner)
         shown = facts.partners[partner].stock
         for name in sorted(rows.keys() | shown.keys()):
             counted = (shown[name].held, shown[name].confirmed) if name in shown else (0, 0)
             _compare(tally, name, partner, rows.get(name, Expected()), counted)
 
 
-def _claimed_of(facts: Facts, partner: Partner) -> Units:
+def _claimed_of(partner: Partner, facts: Facts) -> Units:
     """What a reservation takes is known from its trip's order, as its key is the trip's id."""
 
     def claimed(reservation: SeenReservation) -> Claims:
@@ -35,17 +46,17 @@ def _claimed_of(facts: Facts, partner: Partner) -> Units:
 
 
 def _compare(
-    tally: Tally, subject: str, partner: Partner, expected: Expected, counted: tuple[int, int]
+    tally: Tally, subject: str, partner: Partner, reserved: Expected, counted: tuple[int, int]
 ) -> None:
     """Judge a row that shows `counted`, held and confirmed."""
-    tally.judged += expected.is_exact
-    if counted[0] in expected.held and counted[1] in expected.confirmed:
-        if not expected.is_exact:
+    tally.judged += reserved.is_exact
+    if counted[0] in reserved.held and counted[1] in reserved.confirmed:
+        if not reserved.is_exact:
             tally.moving.append(f"{partner} {subject}")
         return
     problem = (
         f"held {counted[0]} and confirmed {counted[1]}, "
-        f"but the trips' reservations make {expected.held} and {expected.confirmed}"
+        f"but the trips' reservations make {reserved.held} and {reserved.confirmed}"
     )
     tally.wrong(subject, problem, f"settle reservations without a trip first; {_OWN_RECORDS}", partner)
 
@@ -69,12 +80,10 @@ def _out_of_bounds(row: StockRow) -> str | None:
 
 def _points(facts: Facts, tally: Tally) -> None:
     points = facts.partners[POINTS]
-    expected = expected_rows(points, lambda r: [(ALL_MEMBERS, -(r.amount_minor or 0))], facts.now).get(
-        ALL_MEMBERS, Expected()
-    )
+    reserved = expected(facts, POINTS).get(ALL_MEMBERS, Expected())
     held = sum(member.held for member in points.members)
     redeemed = sum(member.opening - member.balance for member in points.members)
-    _compare(tally, ALL_MEMBERS, POINTS, expected, (held, redeemed))
+    _compare(tally, ALL_MEMBERS, POINTS, reserved, (held, redeemed))
 
 
 def _members(facts: Facts, tally: Tally) -> None:
@@ -99,22 +108,37 @@ def _ledger_sums(facts: Facts, tally: Tally) -> None:
 def _ledger(facts: Facts, tally: Tally) -> None:
     payment = facts.partners[PAYMENT]
     balances = {(a.account, a.currency): a.balance_minor for a in payment.accounts}
-    expected = expected_rows(payment, lambda r: [(r.currency or "", r.amount_minor or 0)], facts.now)
-    for currency in sorted(expected.keys() | {currency for _, currency in balances}):
-        row = expected.get(currency, Expected())
+    rows = expected(facts, PAYMENT)
+    for currency in sorted(rows.keys() | {currency for _, currency in balances}):
+        row = rows.get(currency, Expected())
         for account, counted in ((AUTHORISED, row.held), (CAPTURED, row.confirmed)):
             balance = balances.get((account, currency), 0)
             _compare_balance(tally, f"{account} {currency}", balance, counted)
 
 
-def _compare_balance(tally: Tally, subject: str, balance: int, expected: Range) -> None:
-    tally.judged += expected.is_exact
-    if balance not in expected:
-        problem = f"the balance is {balance}, but the payment's reservations make {expected}"
+def _compare_balance(tally: Tally, subject: str, balance: int, reserved: Range) -> None:
+    tally.judged += reserved.is_exact
+    if balance not in reserved:
+        problem = f"the balance is {balance}, but the payment's reservations make {reserved}"
         remedy = "compare the payment's own transfers with its reservations, and book the difference"
         tally.wrong(subject, problem, remedy, PAYMENT)
-    elif not expected.is_exact:
+    elif not reserved.is_exact:
         tally.moving.append(f"{PAYMENT} {subject}")
+
+
+def _points_of(_facts: Facts) -> Units:
+    return lambda reservation: [(ALL_MEMBERS, -(reservation.amount_minor or 0))]
+
+
+def _money_of(_facts: Facts) -> Units:
+    return lambda reservation: [(reservation.currency or "", reservation.amount_minor or 0)]
+
+
+_UNITS: dict[Partner, Callable[[Facts], Units]] = {
+    **{partner: partial(_claimed_of, partner) for partner in STOCK_PARTNERS},
+    POINTS: _points_of,
+    PAYMENT: _money_of,
+}
 
 
 COUNTER_CHECKS = (

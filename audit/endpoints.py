@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings, settings
-from serving.client import Upstream
+from serving.upstream import Upstream
 from trip.partner import Partner
 
 

@@ -18,6 +18,7 @@ Claims = tuple[tuple[str, int], ...]
 """The rows of a partner's stock that a reservation takes from, and how many units of each."""
 
 STOCK_PARTNERS = tuple(Partner(stay.name) for stay in STAYS)
+_OF_TRIPS, _OF_STEPS = frozenset(TripStatus), frozenset(StepStatus)
 ACTIVE = frozenset({ReservationStatus.HELD, ReservationStatus.CONFIRMED})
 
 _READ = ConfigDict(extra="ignore")
@@ -78,20 +79,25 @@ def row_name(article: str, day: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StepFact:
-    """A step of a trip, as its record has it."""
+    """A step of a trip, as its record has it. `status` may be one of another version's."""
 
-    status: StepStatus
+    status: str
     reference: str | None
     amount_minor: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class TripFact:
-    """A trip, as its record has it, and what its order claims of each partner's stock."""
+    """A trip, as its record has it, and what its order claims of each partner's stock.
+
+    The statuses may be of another version. `unknown_minor` is the price of parts of which this one does not
+    know the partner. `decided_at` is when a choreographed trip's row decided last. No workflow carries such a
+    trip.
+    """
 
     trip_id: str
-    status: TripStatus
-    shown_status: TripStatus
+    status: str
+    shown_status: str
     version: int
     accepted_at: datetime
     updated_at: datetime
@@ -102,6 +108,14 @@ class TripFact:
     steps: Mapping[Partner, StepFact]
     total_minor: int | None
     currency: str
+    is_choreographed: bool = False
+    decided_at: datetime | None = None
+    unknown_minor: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows every status in it. Otherwise nobody can say what it should be."""
+        return self.status in _OF_TRIPS and all(step.status in _OF_STEPS for step in self.steps.values())
 
     @property
     def is_final(self) -> bool:
@@ -139,7 +153,8 @@ class Facts:
 
     the record (`trips`), then Temporal and each partner's reservations, counters and reservations again,
     then the record again: `versions` has each trip's status and version then, and trips accepted
-    meanwhile are in `trips` and in `accepted_since`. `now` is the time at the record's database.
+    meanwhile are in `trips` and in `accepted_since`. `now` is the time at the record's database. `tallied`
+    has, by partner and row, the units of confirmed reservations that are in no other part of the look.
     """
 
     now: datetime
@@ -149,6 +164,7 @@ class Facts:
     versions: Mapping[str, tuple[str, int]]
     partners: Mapping[Partner, PartnerFacts]
     workflows: Mapping[str, WorkflowState]
+    tallied: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def reservation(self, partner: Partner, key: str) -> SeenReservation | None:
         """The reservation as the later read has it."""
@@ -160,11 +176,14 @@ class Facts:
 
     def unchanged(self, trip: TripFact) -> bool:
         """Whether the record had the same trip in both reads."""
-        return self.versions.get(trip.trip_id) == (trip.status.value, trip.version)
+        return self.versions.get(trip.trip_id) == (trip.status, trip.version)
 
     def _at_rest(self, trip: TripFact) -> bool:
         moved = any(facts.moved(trip.trip_id) for facts in self.partners.values())
-        return trip.trip_id not in self.accepted_since and self.unchanged(trip) and not moved
+        return self._stood_still(trip) and not moved
+
+    def _stood_still(self, trip: TripFact) -> bool:
+        return trip.is_known and trip.trip_id not in self.accepted_since and self.unchanged(trip)
 
     @cached_property
     def settled(self) -> tuple[TripFact, ...]:
@@ -174,8 +193,4 @@ class Facts:
     @cached_property
     def unfinished(self) -> tuple[TripFact, ...]:
         """Trips that were the same unfinished ones in both reads of the record."""
-        return tuple(
-            trip
-            for trip in self.trips.values()
-            if not trip.is_final and trip.trip_id not in self.accepted_since and self.unchanged(trip)
-        )
+        return tuple(trip for trip in self.trips.values() if not trip.is_final and self._stood_still(trip))

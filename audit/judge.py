@@ -1,16 +1,23 @@
 """All checks on one look."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.counter_checks import COUNTER_CHECKS
 from audit.facts import Facts
 from audit.report import Discrepancy
 from audit.tally import Check, Tally
-from audit.trip_checks import TRIP_CHECKS
+from audit.trip_checks import ROWS_CHECK, TRIP_CHECKS
 from audit.workflow_checks import WORKFLOW_CHECKS
 from trip.trip import TripStatus
 
 CHECKS: tuple[Check, ...] = (*TRIP_CHECKS, *WORKFLOW_CHECKS, *COUNTER_CHECKS)
+
+SINGLE_CHECKS: tuple[Check, ...] = (*TRIP_CHECKS, *WORKFLOW_CHECKS)
+"""Those that need no more than the trips or keys that they judge."""
+
+TOTAL_CHECKS: tuple[Check, ...] = (ROWS_CHECK, *COUNTER_CHECKS)
+"""Those of a partner's counters."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,12 @@ class Verdict:
         return [found for tally in self.tallies for found in tally.discrepancies]
 
 
-def judge(facts: Facts) -> Verdict:
-    """Put every check to the look."""
-    tallies = tuple(Tally(check.code) for check in CHECKS)
-    for check, tally in zip(CHECKS, tallies, strict=True):
+def judge(facts: Facts, checks: Sequence[Check] = CHECKS) -> Verdict:
+    """Put the checks to the look."""
+    tallies = tuple(Tally(check.code) for check in checks)
+    for check, tally in zip(checks, tallies, strict=True):
         check.judge(facts, tally)
-    waiting = {t.trip_id for t in facts.unfinished if t.status is TripStatus.NEEDS_ATTENTION}
+    waiting = {t.trip_id for t in facts.unfinished if t.status == TripStatus.NEEDS_ATTENTION}
     settled = {trip.trip_id for trip in facts.settled}
     moving = {name for tally in tallies for name in tally.moving}
     return Verdict(

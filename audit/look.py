@@ -81,12 +81,14 @@ async def _read_partners(sources: Sources) -> dict[Partner, PartnerFacts]:
 
 async def _read_workflows(client: Client, trips: Mapping[str, TripFact]) -> dict[str, WorkflowState]:
     states = await temporal.listed(client)
-    doubtful = [trip.trip_id for trip in trips.values() if _is_doubtful(trip, states.get(trip.trip_id))]
+    doubtful = [trip.trip_id for trip in trips.values() if is_doubtful(trip, states.get(trip.trip_id))]
     return states | await temporal.described(client, doubtful)
 
 
-def _is_doubtful(trip: TripFact, listed: WorkflowState | None) -> bool:
+def is_doubtful(trip: TripFact, listed: WorkflowState | None) -> bool:
     """Whether the lagging list is not enough. A trip whose start is still owed need not be in it."""
+    if trip.is_choreographed:
+        return False
     if trip.is_final:
         return listed in GOES_ON
     return listed not in GOES_ON and (trip.started or listed is not None)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
+from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -42,7 +43,7 @@ class PartnerReader:
         """Reservations, then the counters, then the reservations again. Raises AuditError."""
         self.unsound.clear()
         before = await self._reservations({})
-        counters = await _COUNTERS[self.partner](self)
+        counters = await self.counters()
         after = await self._reservations(before)
         return PartnerFacts(before=before, after=after, unsound=dict(self.unsound), **counters)
 
@@ -58,6 +59,45 @@ class PartnerReader:
             elif known.get(found.key) == found:
                 reservations[found.key] = known[found.key]
         return reservations
+
+    async def counters(self) -> dict[str, Any]:
+        """The partner's counters, as PartnerFacts has them."""
+        return await _COUNTERS[self.partner](self)
+
+    async def one(self, key: str) -> SeenReservation | None:
+        """The reservation of a key. None if there is none, or if it cannot be read."""
+        path = f"/reservations/{quote(key, safe='')}"
+        found = await self._get(path, {}, or_none=True)
+        if found is None:
+            return None
+        seen = next(self._readable(path, [found], _RESERVATIONS), None)
+        if seen is not None and seen.key != key:
+            self.unsound[shown(key)] = f"asked for it, the partner tells of {shown(seen.key)}"
+            return None
+        return seen
+
+    async def following(self, key: str, limit: int) -> list[SeenReservation] | None:
+        """At most `limit` reservations in the order of their keys, those after `key`.
+
+        None if the partner does not list by keys: it need not.
+        """
+        page = await self._get("/reservations", {"after": key, "limit": str(limit)}, or_none=True)
+        items = page and page.get("items")
+        if not isinstance(items, list):
+            return None
+        found = list(self._readable("/reservations", items, _RESERVATIONS))
+        keys = [key, *(one.key for one in found)]
+        return found if keys == sorted(set(keys)) else None
+
+    async def page(self, cursor: str | None) -> tuple[list[SeenReservation], str | None]:
+        """A page of all reservations, and the cursor of the next one. A cursor may be refused: no rows."""
+        query = {"limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
+        page = await self._get("/reservations", query, or_none=bool(cursor))
+        if page is None:
+            return [], None
+        rows = self._read("/reservations", page, "items", _RESERVATIONS)
+        following = page.get("next_cursor")
+        return rows, following if isinstance(following, str) and following != cursor else None
 
     async def stock(self) -> dict[str, Any]:
         """The counters of a stay's stock."""
@@ -86,8 +126,17 @@ class PartnerReader:
                 raise self._unreadable(path, f"a list of over {MAX_ROWS} rows")
         return found
 
-    async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any]:
-        """One answer; what may pass, such as a partner that is just being started again, is tried again."""
+    @overload
+    async def _get(self, path: str, query: dict[str, str]) -> dict[str, Any]: ...
+
+    @overload
+    async def _get(self, path: str, query: dict[str, str], *, or_none: bool) -> dict[str, Any] | None: ...
+
+    async def _get(self, path: str, query: dict[str, str], *, or_none: bool = False) -> dict[str, Any] | None:
+        """One answer; what may pass, such as a partner that is just being started again, is tried again.
+
+        With `or_none`, None if the partner has nothing there, or refuses the question.
+        """
         trouble = ""
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -99,6 +148,8 @@ class PartnerReader:
                 continue
             if reply.status == 200:
                 return self._document(path, reply.body)
+            if or_none and reply.status in (400, 404, 422):
+                return None
             trouble = f"answered {reply.status}"
             if reply.status < 500 and reply.status != 429:
                 break

@@ -1,17 +1,49 @@
 """The trips' record as facts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from sys import intern
+from typing import Any
 
 import asyncpg
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from audit.facts import Claims, StepFact, TripFact, row_name
 from partners.catalogue import STAYS
-from trip.order import TripOrder, read_back
+from trip.order import TripOrder
 from trip.partner import Partner
-from trip.trip import Trip, TripStatus
+
+_PARTNERS = frozenset(Partner)
+
+
+class _Step(BaseModel):
+    name: str
+    status: str
+    reference: str | None = None
+    amount_minor: int | None = None
+
+
+class _Total(BaseModel):
+    amount_minor: int | None = None
+    currency: str
+
+
+class _Trip(BaseModel):
+    """As much of a trip as is judged, so that a row of another version can be read."""
+
+    status: str
+    steps: list[_Step]
+    total: _Total
+
+
+class _Order(BaseModel):
+    """The same of an order."""
+
+    model_config = ConfigDict(extra="allow")
+
+    payment: dict[str, Any]
+    deadline_s: int = TripOrder.model_fields["deadline_s"].default
 
 
 @dataclass
@@ -41,31 +73,37 @@ def _first(error: ValueError) -> str:
 
 def trip_fact(row: asyncpg.Record) -> TripFact:
     """One row of the table. Raises ValueError, and its kind ValidationError."""
-    trip = Trip.model_validate(row["trip"])
-    order = read_back(row["ordered"])
+    trip = _Trip.model_validate(row["trip"])
+    order = _Order.model_validate(row["ordered"])
+    parts = {name: part for name, part in order.model_dump().items() if isinstance(part, dict)}
+    steps = {step.name: StepFact(step.status, step.reference, step.amount_minor) for step in trip.steps}
     return TripFact(
         trip_id=row["trip_id"],
-        status=TripStatus(row["status"]),
-        shown_status=trip.status,
+        status=intern(row["status"]),
+        shown_status=intern(trip.status),
         version=row["version"],
         accepted_at=row["created_at"],
         updated_at=row["updated_at"],
         started=row["started"],
         deadline_s=order.deadline_s,
-        ordered=tuple(order.partners()),
-        claims=claims(order),
-        steps={s.name: StepFact(s.status, s.reference, s.amount_minor) for s in trip.steps},
+        ordered=tuple(partner for partner in Partner if partner in parts),
+        claims=claims(parts),
+        steps={Partner(name): step for name, step in steps.items() if name in _PARTNERS},
         total_minor=trip.total.amount_minor,
         currency=trip.total.currency,
+        is_choreographed=row["coordination"] == "choreography",
+        decided_at=datetime.fromisoformat(row["decided_at"]) if row["decided_at"] else None,
+        unknown_minor=sum(step.amount_minor or 0 for name, step in steps.items() if name not in _PARTNERS),
     )
 
 
-def claims(order: TripOrder) -> dict[Partner, Claims]:
-    """What the order takes from the stock of each stay that it asks for."""
+def claims(parts: Mapping[str, Any]) -> dict[Partner, Claims]:
+    """What the parts of an order take from the stock of each stay that is among them."""
     return {
         Partner(stay.name): tuple(
-            (intern(row_name(claim.item, claim.day)), claim.units) for claim in stay.claims(part)
+            (intern(row_name(claim.item, claim.day)), claim.units)
+            for claim in stay.claims(stay.body.model_validate(parts[stay.name], extra="ignore"))
         )
         for stay in STAYS
-        if (part := order.part(stay.name))
+        if stay.name in parts
     }

@@ -35,7 +35,11 @@ class Checked(BaseModel):
 
 
 class Report(BaseModel):
-    """The outcome of an audit. `in_flight` names what did not come to rest and was not judged."""
+    """The outcome of an audit.
+
+    `in_flight` names what was not judged: it did not come to rest, or has a status that is not known here.
+    `is_behind`: more trips have ended than an audit in windows has time for. The next one goes on.
+    """
 
     at: datetime
     took_s: float
@@ -46,6 +50,7 @@ class Report(BaseModel):
     discrepancies: list[Discrepancy]
     in_flight: list[str]
     needs_attention: list[str]
+    is_behind: bool = False
 
 
 def printed(report: Report) -> str:
@@ -61,6 +66,8 @@ def printed(report: Report) -> str:
         lines += ["", *_shown(found)]
     lines += ["", *_listed("in flight, not judged", report.in_flight)]
     lines += _listed("trips that need attention", report.needs_attention)
+    if report.is_behind:
+        lines.append("more trips have ended; the next audit goes on, and then judges the partners' counters")
     lines.append(f"discrepancies: {len(report.discrepancies):,}")
     return "\n".join(lines)
 

@@ -7,50 +7,16 @@ from datetime import UTC, datetime
 
 from audit.endpoints import Endpoints
 from audit.errors import AuditError
+from audit.findings import Findings
 from audit.judge import CHECKS, Verdict, judge
 from audit.look import look, opened
-from audit.report import Checked, Discrepancy, Report
-from trip.partner import Partner
+from audit.report import Checked, Report
 
 __all__ = ["AuditError", "Endpoints", "audit"]
 
 LOOKS = 5
 PAUSE_S = 1.0
 LIMIT_S = 600.0
-
-Identity = tuple[str, str, Partner | None]
-
-
-class Findings:
-    """What the looks so far have shown."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-        self.confirmed: dict[Identity, Discrepancy] = {}
-        self._suspected: dict[Identity, Discrepancy] = {}
-        self._owed: frozenset[str] | None = None
-
-    def add(self, verdict: Verdict) -> None:
-        """Take in one more look. What two looks in a row have shown is confirmed."""
-        self.looks += 1
-        found = {discrepancy.identity: discrepancy for discrepancy in verdict.discrepancies}
-        again = {key: value for key, value in found.items() if key in self._suspected}
-        self.confirmed |= again
-        self._suspected = {key: value for key, value in found.items() if key not in self.confirmed}
-        # What comes into flight after the first look is the business of the next audit.
-        self._owed = verdict.in_flight if self._owed is None else self._owed & verdict.in_flight
-
-    @property
-    def in_flight(self) -> list[str]:
-        """What has not come to rest, or was seen to be wrong no more than once."""
-        suspected = {found.subject for found in self._suspected.values()}
-        wrong = {found.subject for found in self.confirmed.values()}
-        return sorted(suspected | ((self._owed or frozenset()) - wrong))
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether another look could show nothing more."""
-        return not self.in_flight
 
 
 async def audit(

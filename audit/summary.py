@@ -11,4 +11,5 @@ class AuditSummary(BaseModel):
     in_flight: int
     needs_attention: int
     discrepancies: int
+    is_behind: bool = False
     named: list[str]

@@ -1,5 +1,7 @@
 """Checks of each trip's record against its partners."""
 
+from collections.abc import Collection, Mapping
+
 from audit.facts import ACTIVE, Facts, SeenReservation, StepFact, TripFact
 from audit.tally import Check, Tally
 from trip.partner import PAYMENT, POINTS, Partner, ReservationStatus
@@ -8,7 +10,7 @@ from trip.trip import StepStatus, TripStatus
 _LOOK_FIRST = "see the trip's history in Temporal for what was booked, then"
 _UNDONE = frozenset({StepStatus.PENDING, StepStatus.RELEASED, StepStatus.FAILED})
 
-_BEHIND = {
+_BEHIND: Mapping[str, Collection[ReservationStatus]] = {
     StepStatus.HELD: frozenset(ReservationStatus),
     StepStatus.CONFIRMED: frozenset({ReservationStatus.CONFIRMED, ReservationStatus.RELEASED}),
 }
@@ -26,7 +28,7 @@ def _records(facts: Facts, tally: Tally) -> None:
     for trip_id, problem in facts.unreadable.items():
         tally.wrong(trip_id, problem, "restore the row of `trips` from a backup or from Temporal's history")
     for trip in facts.trips.values():
-        if trip.status is not trip.shown_status:
+        if trip.status != trip.shown_status:
             problem = f"column `status` says {trip.status}, the trip itself {trip.shown_status}"
             tally.wrong(trip.trip_id, problem, f"{_LOOK_FIRST} set both to how the trip ended")
 
@@ -40,7 +42,7 @@ def release_command(partner: Partner, key: str) -> str:
 
 def _parts(facts: Facts, tally: Tally) -> None:
     for trip in facts.settled:
-        if trip.status is TripStatus.CONFIRMED:
+        if trip.status == TripStatus.CONFIRMED:
             tally.judged += 1
             for partner in trip.ordered:
                 problem = _missing(trip, partner, facts.reservation(partner, trip.trip_id))
@@ -70,7 +72,7 @@ def _rebook(trip: TripFact, partner: Partner) -> str:
 
 def _parts_agree(facts: Facts, tally: Tally) -> None:
     for trip in facts.settled:
-        if trip.status is TripStatus.CONFIRMED:
+        if trip.status == TripStatus.CONFIRMED:
             tally.judged += 1
             for partner, step in trip.steps.items():
                 if problem := _difference(trip, partner, step, facts.reservation(partner, trip.trip_id)):
@@ -93,10 +95,11 @@ def _difference(
 
 def _totals(facts: Facts, tally: Tally) -> None:
     for trip in facts.settled:
-        if trip.status is not TripStatus.CONFIRMED:
+        if trip.status != TripStatus.CONFIRMED:
             continue
         tally.judged += 1
-        parts = sum(s.amount_minor or 0 for p, s in trip.steps.items() if p is not PAYMENT)
+        known = sum(s.amount_minor or 0 for p, s in trip.steps.items() if p is not PAYMENT)
+        parts = known + trip.unknown_minor
         paid = trip.steps[PAYMENT].amount_minor if PAYMENT in trip.steps else None
         if not parts == trip.total_minor == paid:
             problem = f"the parts sum to {parts}, the total is {trip.total_minor}, {paid} was paid"
@@ -105,7 +108,7 @@ def _totals(facts: Facts, tally: Tally) -> None:
 
 def _nothing_left(facts: Facts, tally: Tally) -> None:
     for trip in facts.settled:
-        if trip.status is TripStatus.CONFIRMED:
+        if trip.status == TripStatus.CONFIRMED:
             continue
         tally.judged += 1
         for partner in Partner:
@@ -139,7 +142,7 @@ def _contradiction(
     if not trip.is_final:
         return _behind(trip, partner, step, found)
     sound = (
-        step.status is StepStatus.CONFIRMED if trip.status is TripStatus.CONFIRMED else step.status in _UNDONE
+        step.status == StepStatus.CONFIRMED if trip.status == TripStatus.CONFIRMED else step.status in _UNDONE
     )
     return None if sound else f"the trip is {trip.status}, but its step says {step.status}"
 
@@ -187,9 +190,11 @@ def _rows(facts: Facts, tally: Tally) -> None:
             tally.wrong(name, problem, f"mend what {partner} lists of it, or ask its operators to", partner)
 
 
+ROWS_CHECK = Check("partner_unsound", "each row that a partner lists can be read, and is listed once", _rows)
+
 TRIP_CHECKS = (
     Check("record_unsound", "each trip's record is readable and of one status", _records),
-    Check("partner_unsound", "each row that a partner lists can be read, and is listed once", _rows),
+    ROWS_CHECK,
     Check("part_missing", "each confirmed trip has every part confirmed at its partner", _parts),
     Check("part_differs", "each confirmed part has the partner's reference and price", _parts_agree),
     Check("total_wrong", "each confirmed trip's parts sum to what was paid", _totals),

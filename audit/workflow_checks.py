@@ -1,8 +1,8 @@
-"""Checks of Temporal's view against the record."""
+"""Checks of Temporal's view against the record, and of who carries a trip that has not ended."""
 
 from datetime import timedelta
 
-from audit.facts import Facts
+from audit.facts import Facts, TripFact
 from audit.tally import Check, Tally
 from temporal.workflows import GOES_ON, WorkflowState
 from trip.trip import TripStatus
@@ -52,17 +52,31 @@ def _recorded(facts: Facts, tally: Tally) -> None:
 def _overdue(facts: Facts, tally: Tally) -> None:
     for trip in facts.unfinished:
         state = facts.workflows.get(trip.trip_id)
-        if state not in GOES_ON or trip.status is TripStatus.NEEDS_ATTENTION:
+        is_carried = trip.is_choreographed or state in GOES_ON
+        if not is_carried or trip.status == TripStatus.NEEDS_ATTENTION:
             continue
         tally.judged += 1
         deadline = trip.accepted_at + timedelta(seconds=trip.deadline_s)
         if facts.now - deadline > OVERDUE:
-            problem = (
-                f"the trip is still {trip.status} and its workflow {state}; "
-                f"its deadline was {deadline:%Y-%m-%d %H:%M:%S} UTC"
-            )
-            verb = "unpause" if state is WorkflowState.PAUSED else "describe"
-            tally.wrong(trip.trip_id, problem, f"temporal workflow {verb} -w {trip.trip_id}")
+            problem = f"the trip is still {trip.status}; its deadline was {deadline:%Y-%m-%d %H:%M:%S} UTC"
+            tally.wrong(trip.trip_id, problem, _look_at(trip, state))
+
+
+def _untold(facts: Facts, tally: Tally) -> None:
+    for trip in facts.unfinished:
+        if trip.decided_at is None or trip.status == TripStatus.NEEDS_ATTENTION:
+            continue
+        tally.judged += 1
+        if facts.now - trip.decided_at > OVERDUE:
+            problem = f"the trip is still {trip.status}; its row decided at {trip.decided_at:%H:%M:%S} UTC"
+            tally.wrong(trip.trip_id, problem, _look_at(trip, None))
+
+
+def _look_at(trip: TripFact, state: WorkflowState | None) -> str:
+    if trip.is_choreographed:
+        return "see that the process `trips` runs: it tells again, and says what needs attention"
+    verb = "unpause" if state is WorkflowState.PAUSED else "describe"
+    return f"temporal workflow {verb} -w {trip.trip_id}"
 
 
 WORKFLOW_CHECKS = (
@@ -70,4 +84,5 @@ WORKFLOW_CHECKS = (
     Check("workflow_running", "no trip that is final has a workflow that goes on", _still_running),
     Check("without_record", "each workflow has a trip in the record", _recorded),
     Check("overdue", "no trip is under way long past its deadline", _overdue),
+    Check("untold_old", "no choreographed trip waits long for what its row has decided", _untold),
 )

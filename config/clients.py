@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from serving.client import HttpClient, Upstream, open_client
+from serving.client import HttpClient, open_client
+from serving.upstream import Upstream
 from trip.partner import Partner
 
 

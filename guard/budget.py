@@ -6,6 +6,7 @@ budget only puts a retry off. And a part of the budget is kept for urgent calls:
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -17,7 +18,7 @@ BUCKETS = 10
 
 
 class BudgetPolicy(BaseModel):
-    """Over `window_s` seconds, retries <= `min_per_s * window_s + ratio * calls`.
+    """Over `window_s` seconds, retries <= `min_per_s * window_s + ratio * calls`, in the whole fleet.
 
     `calls` are first attempts: retries earn no further retries. The share `reserve` is kept for urgent calls.
     """
@@ -55,11 +56,13 @@ class _Bucket:
 class RetryBudget:
     """One partner's budget, as one process sees it. `now` is in seconds of a clock, best a monotonic one.
 
-    A clock that steps back is taken to stand still. Memory is bounded by BUCKETS, whatever the calls.
+    `processes` tells how many share the floor; each earns retries by its own calls. A clock that steps back
+    is taken to stand still. Memory is bounded by BUCKETS, whatever the calls.
     """
 
-    def __init__(self, policy: BudgetPolicy) -> None:
+    def __init__(self, policy: BudgetPolicy, processes: Callable[[], int] = lambda: 1) -> None:
         self._policy = policy
+        self._processes = processes
         self._bucket_s = policy.window_s / BUCKETS
         # The running bucket is not over yet. So a whole window needs one bucket more.
         self._buckets: deque[_Bucket] = deque(maxlen=BUCKETS + 1)
@@ -98,5 +101,9 @@ class RetryBudget:
         """
         retries = sum(b.retries for b in self._buckets if b.index >= index - BUCKETS)
         calls = sum(b.calls for b in self._buckets if b.index > index - BUCKETS)
-        allowed = self._policy.floor + self._policy.ratio * calls
+        allowed = self._floor() + self._policy.ratio * calls
         return retries + 1 <= self._policy.share(urgent=urgent) * allowed
+
+    def _floor(self) -> float:
+        """This process's part. An idle partner gets a retry, however many processes there are."""
+        return max(self._policy.floor / self._processes(), 1 / self._policy.share(urgent=False))

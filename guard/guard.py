@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from guard import figures
 from guard.backoff import MIN_DELAY_S, BackoffPolicy, keyed_delay
 from guard.budget import BudgetPolicy, RetryBudget
 from guard.bulkhead import CALLS_AT_ONCE, Bulkhead
@@ -78,6 +79,7 @@ class Leave:
     async def record(self, outcome: Outcome, took_s: float, error: str | None = None) -> None:
         """Tell the breaker what came of the call, even if the caller is cancelled meanwhile."""
         self.bulkhead.give_back()
+        figures.sent(self.permit.partner, outcome, took_s)
         await asyncio.shield(self.breakers.record(self.permit, outcome, took_s, error))
 
 
@@ -93,7 +95,7 @@ class Guard:
     ) -> None:
         self._breakers = breakers
         self._backoffs = backoffs
-        self._budgets = {partner: RetryBudget(budget) for partner in backoffs}
+        self._budgets = {partner: RetryBudget(budget, lambda: breakers.fleet) for partner in backoffs}
         self._paces = {partner: Pace() for partner in backoffs}
         self._bulkheads = {partner: Bulkhead(calls_at_once) for partner in backoffs}
 

@@ -26,12 +26,18 @@ class StoreAway(Exception):
 
 
 class Link:
-    """A connection to the store. `on_change` is called when a breaker changed or the connection broke."""
+    """A connection to the store, which the server lists under `name`.
 
-    def __init__(self, database_url: str, policy: BreakerPolicy, on_change: Callable[[], None]) -> None:
+    `on_change` is called when a breaker changed or the connection broke.
+    """
+
+    def __init__(
+        self, database_url: str, policy: BreakerPolicy, on_change: Callable[[], None], name: str = "breaker"
+    ) -> None:
         self._database_url = database_url
         self._policy = policy
         self._on_change = on_change
+        self._name = name
         self._connection: asyncpg.Connection[Any] | None = None
         self._turn = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
@@ -83,7 +89,7 @@ class Link:
     async def _connected(self) -> "asyncpg.Connection[Any]":
         if self._connection is None or self._connection.is_closed():
             connection = await connect(
-                self._database_url, application_name="breaker", statement_timeout=SERVER_LIMIT_MS
+                self._database_url, application_name=self._name, statement_timeout=SERVER_LIMIT_MS
             )
             self._connection = connection
             connection.add_termination_listener(lambda _: self._on_change())

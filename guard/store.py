@@ -26,6 +26,11 @@ SETTLE_PROBE = STANDING + "breaker_settle_probe($1, $2, $3, $4, $5::text::jsonb,
 REPORT_HEALTH = STANDING + "breaker_report_health($1, $2, $3, $4::text::jsonb, $5)"
 SET_OVERRIDE = STANDING + "breaker_override($1, $2, $3, $4, $5::text::jsonb)"
 READ_STANDINGS = STANDING + "breakers where partner = any($1::text[])"
+# The server knows who is connected, also after a process has died.
+COUNT_FLEET = """
+    select count(*) as processes from pg_stat_activity
+    where application_name = current_setting('application_name') and datname = current_database()
+"""
 LIST_BREAKERS = """
     select p.partner, coalesce(b.state, 'closed') as state, b.override, b.override_reason, b.override_who,
            b.open_until, c.calls, c.failures, c.slow, b.last_error, b.updated_at
@@ -94,6 +99,11 @@ class Store:
         """How the breakers of `partners` stand. A breaker that was never used is left out."""
         rows = await self._rows(READ_STANDINGS, list(partners))
         return [Standing.model_validate(dict(row)) for row in rows]
+
+    async def count_fleet(self) -> int:
+        """How many connections have the name of this one: one for each process of its kind."""
+        rows = await self._rows(COUNT_FLEET)
+        return int(rows[0]["processes"])
 
     async def list_breakers(self, partners: Sequence[str]) -> list[Breaker]:
         """The breakers of `partners`, in that order. A breaker that was never used is closed and empty."""

@@ -19,6 +19,7 @@ from guard.policy import BreakerPolicy, Outcome, State, with_duration
 from guard.store import Store
 
 REFRESH_S = 1.0
+COUNT_EVERY_S = 10.0
 CALL_LIMIT_S = 0.3
 SYNC_LIMIT_S = 2.0
 
@@ -30,7 +31,8 @@ class Breakers:
 
     A closed breaker costs a call no round trip. The view is read again every second, and whenever a breaker
     changes. While the store is away, local breakers decide: no method raises for it, and no call waits longer
-    than `call_limit_s` seconds. Every method raises KeyError for any other partner.
+    than `call_limit_s` seconds. Every method raises KeyError for any other partner. With `fleet_name`,
+    `fleet` tells how many processes have breakers of that name.
     """
 
     def __init__(
@@ -40,13 +42,18 @@ class Breakers:
         partners: Sequence[str],
         *,
         call_limit_s: float = CALL_LIMIT_S,
+        fleet_name: str | None = None,
     ) -> None:
         self._policy = policy
         self._call_limit_s = call_limit_s
         self._partners = tuple(partners)
         self._cache = Cache(self._partners, policy)
         self._changed = asyncio.Event()
-        self._link = Link(database_url, policy, self._changed.set)
+        self._link = Link(database_url, policy, self._changed.set, fleet_name or "breaker")
+        self._counts_fleet = fleet_name is not None
+        self._count_again = 0.0
+        self.fleet = 1
+        """How many processes share the partners with this one, itself included."""
         self._pending: defaultdict[str, list[Tally]] = defaultdict(list)
         self._name = uuid.uuid4().hex
         self._tries = itertools.count()
@@ -200,6 +207,9 @@ class Breakers:
             self._collect()
             self._changed.set()  # what was counted meanwhile follows at once
         self._cache.replace(standings, time.monotonic())
+        if self._counts_fleet and time.monotonic() >= self._count_again:
+            self.fleet = max(1, await store.count_fleet())
+            self._count_again = time.monotonic() + COUNT_EVERY_S
 
     async def _ask(self, ask: Ask, limit_s: float | None = None) -> bool:
         """Whether the store answered. If it did not, the local breakers decide from now on."""

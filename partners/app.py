@@ -13,9 +13,13 @@ from partners.declaration import B
 from partners.problems import add_handlers
 from partners.service import PartnerService, S
 from partners.store import Reservation, Status, Store
+from serving.beside import beside
+from serving.docs import docs_router
 from serving.fields import Identifier
-from serving.paging import Cursor, Limit, Page, page, read_cursor
+from serving.paging import Page, page, read_cursor
 from serving.problems import documented
+from serving.queries import Cursor, Limit
+from serving.routes import StrictRoute
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ class Health(BaseModel):
 
 
 def _writes(store: Store[B], body_type: type[B]) -> APIRouter:
-    router = APIRouter(prefix="/reservations", tags=["reservations"])
+    router = APIRouter(route_class=StrictRoute, prefix="/reservations", tags=["reservations"])
 
     async def hold(key: Key, body: B, response: Response) -> Reservation:
         """Hold what the body asks for: 201 new, 200 the same again."""
@@ -46,7 +50,7 @@ def _writes(store: Store[B], body_type: type[B]) -> APIRouter:
         status_code=201,
         responses={
             200: {"model": Reservation},
-            **documented(401, 409, 413, 422, 503, broken_json=422, different_body=422),
+            **documented(401, 409, 413, 415, 422, 503, broken_json=422, different_body=422),
         },
     )(hold)
 
@@ -60,19 +64,27 @@ def _writes(store: Store[B], body_type: type[B]) -> APIRouter:
         """Give back what the key holds or has confirmed, however often; a key never seen is closed."""
         return await store.release(key)
 
+    @router.post("/{key}/erase", status_code=204, responses=documented(401, 422, 503))
+    async def erase(key: Key) -> None:
+        """Take whom it is for out of a reservation that is settled, however often. What was booked stays."""
+        await store.erase(key)
+
     return router
 
 
 def _reads(store: Store[Any]) -> APIRouter:
-    router = APIRouter(prefix="/reservations", tags=["reservations"])
+    router = APIRouter(route_class=StrictRoute, prefix="/reservations", tags=["reservations"])
 
     @router.get("", responses=documented(401, 422, 503))
     async def reservations(
-        status: Annotated[Status | None, Query()] = None, limit: Limit = 50, cursor: Cursor = None
+        status: Annotated[Status | None, Query()] = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        after: Annotated[Identifier | None, Query(description="begin after this key")] = None,
     ) -> Page[Reservation]:
         """All reservations in the order of their keys."""
-        after = read_cursor(cursor, parts=1)
-        found = await store.list(status, limit + 1, after[0] if after else None)
+        position = read_cursor(cursor, parts=1)
+        found = await store.list(status, limit + 1, position[0] if position else after)
         return page(found, limit, lambda reservation: [reservation.key])
 
     @router.get("/{key}", responses=documented(401, 404, 422, 503))
@@ -102,13 +114,20 @@ def create_app(service: PartnerService[S], store: S) -> FastAPI:
 
     @asynccontextmanager
     async def sweeping(_app: FastAPI) -> AsyncIterator[None]:
-        task = asyncio.create_task(_sweep(store, service.away))
-        yield
-        task.cancel()
-        await asyncio.wait([task])
+        async with beside(_sweep(store, service.away)):
+            yield
 
-    app = FastAPI(title=service.declaration.title, version="1", lifespan=sweeping, redirect_slashes=False)
+    app = FastAPI(
+        title=service.declaration.title,
+        version="1",
+        lifespan=sweeping,
+        redirect_slashes=False,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
     add_handlers(app, service.away)
+    app.include_router(docs_router())
 
     @app.get("/healthz", tags=["health"], responses=documented(503))
     async def healthz() -> Health:

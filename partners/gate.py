@@ -7,8 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.problems import problem
 
 
-def _header(scope: Scope, name: bytes) -> bytes:
-    return next((value for key, value in scope["headers"] if key == name), b"")
+def _authorization(scope: Scope) -> bytes:
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    return given[0] if len(given) == 1 else b""
 
 
 def demand_token(app: ASGIApp, token: str) -> ASGIApp:
@@ -17,7 +18,7 @@ def demand_token(app: ASGIApp, token: str) -> ASGIApp:
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] != "/healthz":
-            given = _header(scope, b"authorization")
+            given = _authorization(scope)
             if not hmac.compare_digest(given, expected):
                 headers = {"WWW-Authenticate": "Bearer"}
                 answer = problem(401, "unauthorised", "a valid bearer token is needed", headers=headers)

@@ -7,8 +7,10 @@ from typing import Protocol
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from serving.paging import Cursor, CursorError, Limit, Page, page, read_cursor
+from serving.paging import CursorError, Page, page, read_cursor
 from serving.problems import documented
+from serving.queries import Cursor, Limit
+from serving.routes import StrictRoute
 
 Position = tuple[str, date]
 """A row's item and day."""
@@ -35,7 +37,7 @@ class HasStock(Protocol):
 
 def stock_view(store: HasStock) -> APIRouter:
     """What a stay serves for the audit."""
-    router = APIRouter()
+    router = APIRouter(route_class=StrictRoute)
 
     @router.get("/inventory", responses=documented(401, 422, 503))
     async def inventory(limit: Limit = 50, cursor: Cursor = None) -> Page[InventoryRow]:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum, auto
 from itertools import islice
 from typing import Annotated
 
@@ -15,26 +16,44 @@ from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.faults import Faults, Verb
-from serving.paging import Cursor, CursorError, Page, page, read_cursor
+from serving.faults import Faults, FaultVerb
+from serving.limits import CUT
+from serving.paging import CursorError, Page, page, read_cursor
 from serving.problems import documented, problem
+from serving.queries import Cursor
+from serving.routes import StrictRoute
 
 MAX_CALLS = 100_000
 MAX_KEY = 200
 
+DROPPED = "dropped"
+"""The outcome of a call that gets no reply."""
+
 _RESERVATION = re.compile(r"/reservations/([^/]+)(/confirm)?", re.DOTALL)
 
-
-_VERBS = {("PUT", False): Verb.PUT, ("POST", True): Verb.CONFIRM, ("DELETE", False): Verb.DELETE}
+_VERBS = {
+    ("PUT", False): FaultVerb.PUT,
+    ("POST", True): FaultVerb.CONFIRM,
+    ("DELETE", False): FaultVerb.DELETE,
+}
 
 NO_FAULTS = Faults()
+
+
+class Lot(Enum):
+    """What a call meets: no effect and no reply, an error, an effect without a reply, or no fault."""
+
+    CUT = auto()
+    ERROR = auto()
+    DROPPED = auto()
+    NONE = auto()
 
 
 class Call(BaseModel):
     """A call received. `outcome`: null until answered, then the status sent, or `dropped` where cut."""
 
     at: datetime
-    verb: Verb
+    verb: FaultVerb
     key: str
     outcome: str | None
 
@@ -45,7 +64,7 @@ class Entry:
 
     number: int
     at: float
-    verb: Verb
+    verb: FaultVerb
     key: str
     outcome: str | None = None
 
@@ -70,7 +89,7 @@ class Lab:
         self.faults = faults
         self.left = faults.count
 
-    def hit(self, verb: Verb | None) -> Faults:
+    def hit(self, verb: FaultVerb | None) -> Faults:
         """The faults that the next call meets, whose count it uses up."""
         if verb not in self.faults.verbs:
             return self.faults if self.faults.down else NO_FAULTS
@@ -81,7 +100,7 @@ class Lab:
                 self.put(NO_FAULTS)
         return faults
 
-    def record(self, verb: Verb, key: str) -> Entry:
+    def record(self, verb: FaultVerb, key: str) -> Entry:
         """Write down a call that has arrived."""
         self.received += 1
         call = Entry(number=self.received, at=time.time(), verb=verb, key=key[:MAX_KEY])
@@ -89,7 +108,7 @@ class Lab:
         return call
 
 
-def _classified(scope: Scope) -> tuple[Verb, str] | None:
+def _classified(scope: Scope) -> tuple[FaultVerb, str] | None:
     match = _RESERVATION.fullmatch(scope["path"])
     if match is None:
         return None
@@ -97,9 +116,8 @@ def _classified(scope: Scope) -> tuple[Verb, str] | None:
     return None if verb is None else (verb, match[1])
 
 
-async def _cut(receive: Receive, send: Send) -> None:
-    """Cut the connection unanswered: uvicorn's `send` belongs to a cycle that knows its transport."""
-    send.__self__.transport.abort()  # type: ignore[attr-defined]  # only the server's own object has it
+async def _cut(scope: Scope, receive: Receive) -> None:
+    scope["extensions"][CUT]()
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -123,23 +141,18 @@ async def _fail(faults: Faults, scope: Scope, receive: Receive, send: Send) -> N
     await answer(scope, receive, send)
 
 
-def _draw(rate: float) -> bool:
-    return random.random() < rate
-
-
-async def _replied(app: ASGIApp, faults: Faults, scope: Scope, receive: Receive, send: Send) -> bool:
-    """Whether the call was answered, by a fault or by `app`, or only took effect and must be cut."""
+async def drawn(faults: Faults) -> Lot:
+    """What a call meets under these faults, once their latency is over."""
+    if faults.down:
+        return Lot.CUT
     await asyncio.sleep(faults.latency_ms / 1000)
-    if _draw(faults.error_rate):
-        await _fail(faults, scope, receive, send)
-        return True
-    dropped = _draw(faults.drop_reply_rate)
-    await app(scope, receive, _unsent if dropped else send)
-    return not dropped
+    if random.random() < faults.error_rate:
+        return Lot.ERROR
+    return Lot.DROPPED if random.random() < faults.drop_reply_rate else Lot.NONE
 
 
 def with_faults(app: ASGIApp, lab: Lab) -> ASGIApp:
-    """`app` under the faults of `lab`. It must stand directly under the server, whose `send` it cuts."""
+    """`app` under the faults of `lab`."""
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/lab/"):
@@ -148,10 +161,15 @@ def with_faults(app: ASGIApp, lab: Lab) -> ASGIApp:
         classified = _classified(scope)
         call = lab.record(*classified) if classified else None
         faults = lab.hit(call.verb if call else None)
-        if faults.down or not await _replied(app, faults, scope, receive, _noting(call, send)):
+        lot = await drawn(faults)
+        if lot is Lot.ERROR:
+            await _fail(faults, scope, receive, _noting(call, send))
+        elif lot is not Lot.CUT:
+            await app(scope, receive, _unsent if lot is Lot.DROPPED else _noting(call, send))
+        if lot in (Lot.CUT, Lot.DROPPED):
             if call is not None:
-                call.outcome = "dropped"
-            await _cut(receive, send)
+                call.outcome = DROPPED
+            await _cut(scope, receive)
 
     return faulty
 
@@ -162,9 +180,9 @@ def _calls_after(lab: Lab, key: str | None, number: int) -> Iterator[Entry]:
 
 def add_lab(app: FastAPI, lab: Lab) -> None:
     """Serve `/lab` on `app`."""
-    router = APIRouter(prefix="/lab", tags=["lab"])
+    router = APIRouter(route_class=StrictRoute, prefix="/lab", tags=["lab"])
 
-    @router.put("/faults", responses=documented(401, 413, 422, broken_json=422))
+    @router.put("/faults", responses=documented(401, 413, 415, 422, broken_json=422))
     async def put_faults(faults: Faults) -> Faults:
         """Replace the faults in force."""
         lab.put(faults)

@@ -21,7 +21,8 @@ async def client(engine_url: str, name: str, connections: int) -> AsyncIterator[
     pool = BlockingConnectionPool.from_url(
         engine_url,
         max_connections=connections,
-        timeout=CONNECT_TIMEOUT_S,
+        # A burst waits for a connection as long as a call may take.
+        timeout=CALL_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=CALL_TIMEOUT_S,
         # Every call is safe to repeat; a connection that the engine's restart has cut fails but once.

@@ -46,7 +46,7 @@ class Code(StrEnum):
 class Refused(Exception):
     """A final refusal, answered 409 with its `code`."""
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -82,6 +82,13 @@ class Store(Protocol[B_contra]):
 
     async def release(self, key: str) -> Reservation:
         """Give back what the key holds or has confirmed, however often; a key never seen is closed."""
+        ...
+
+    async def erase(self, key: str) -> None:
+        """Take whom it is for out of what is kept of `key`, however often.
+
+        What was booked stays as it is. From then on the hold cannot be repeated: it counts as another body.
+        """
         ...
 
     async def get(self, key: str) -> Reservation:

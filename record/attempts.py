@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from asyncpg.pool import PoolConnectionProxy
+
 from record import cursors
 from record.pool import Pool, connected
 from serving.paging import Page
@@ -12,7 +14,8 @@ from trip.attempts import FailedAttempt
 
 _WRITE = """
     insert into attempts as a (trip_id, call_id, step, verb, attempt, at, took_ms, outcome, error, next_at)
-    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 where exists (select from trips where trip_id = $1)
+    select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 where exists (
+        select from trips where trip_id = $1 and erased_at is null)
     on conflict (trip_id, call_id, step, attempt, outcome) do update set
         took_ms = extract(epoch from excluded.at - a.at) * 1000 + excluded.took_ms,
         error = excluded.error, next_at = excluded.next_at
@@ -37,12 +40,17 @@ class Entry:
 
 
 async def write(pool: Pool, entries: Sequence[Entry]) -> None:
-    """Write attempts. Attempts of a trip that is not in the record are left out.
+    """Write attempts. Attempts of a trip that is not in the record, or was erased, are left out.
 
     If an attempt was put off before, its row is brought up to date.
     """
     async with connected(pool) as connection:
-        await connection.executemany(_WRITE, [_row(entry) for entry in entries])
+        await write_on(connection, entries)
+
+
+async def write_on(connection: PoolConnectionProxy, entries: Sequence[Entry]) -> None:
+    """As `write`, in the connection's transaction."""
+    await connection.executemany(_WRITE, [_row(entry) for entry in entries])
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

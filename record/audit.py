@@ -1,4 +1,4 @@
-"""The whole trips' table for the audit, page by page in the order of ids. Nothing is locked."""
+"""The trips' table for the audit: all of it, page by page in the order of ids, or some. Nothing is locked."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -9,17 +9,16 @@ from record.pool import Pool, connected
 
 PAGE = 1000
 
-_EVERY_TRIP = """
-    select trip_id, status, version, created_at, updated_at, started_at is not null as started,
-           trip, booking -> 'order' as ordered
-    from trips where trip_id > $1 order by trip_id limit $2
+_COLUMNS = """
+    trip_id, status, version, created_at, updated_at, started_at is not null as started, coordination,
+    trip, booking -> 'order' as ordered, facts ->> 'decided_at' as decided_at
     """
 
-_SOME_TRIPS = """
-    select trip_id, status, version, created_at, updated_at, started_at is not null as started,
-           trip, booking -> 'order' as ordered
-    from trips where trip_id = any($1)
-    """
+_EVERY_TRIP = f"select {_COLUMNS} from trips where trip_id > $1 order by trip_id limit $2"  # noqa: S608 - a constant
+
+_SOME_TRIPS = f"select {_COLUMNS} from trips where trip_id = any($1)"  # noqa: S608 - a constant
+
+_SOME_VERSIONS = "select trip_id, status, version from trips where trip_id = any($1)"
 
 _EVERY_VERSION = "select trip_id, status, version from trips where trip_id > $1 order by trip_id limit $2"
 
@@ -45,8 +44,19 @@ async def every_version(pool: Pool) -> AsyncIterator[asyncpg.Record]:
 
 async def some_trips(pool: Pool, trip_ids: Sequence[str]) -> AsyncIterator[asyncpg.Record]:
     """The trips of these ids, as `every_trip` gives them."""
+    async for row in _some(pool, _SOME_TRIPS, trip_ids):
+        yield row
+
+
+async def some_versions(pool: Pool, trip_ids: Sequence[str]) -> AsyncIterator[asyncpg.Record]:
+    """The trips of these ids, as `every_version` gives them."""
+    async for row in _some(pool, _SOME_VERSIONS, trip_ids):
+        yield row
+
+
+async def _some(pool: Pool, sql: str, trip_ids: Sequence[str]) -> AsyncIterator[asyncpg.Record]:
     for start in range(0, len(trip_ids), PAGE):
-        for row in await _fetched(pool, _SOME_TRIPS, trip_ids[start : start + PAGE]):
+        for row in await _fetched(pool, sql, trip_ids[start : start + PAGE]):
             yield row
 
 

@@ -16,14 +16,18 @@ PAGE = 50
 
 _FINAL = [status.value for status in FINAL_STATUSES]
 
+# Old events go. The trip's row stands for its newest one.
 _NEWER = """
     select seen.trip_id, e.version, e.trip,
            t.status = any($3) and e.version = t.version as is_final
     from unnest($1::text[], $2::bigint[]) as seen (trip_id, version)
     join trips t using (trip_id)
     cross join lateral (
-        select version, trip from trip_events
-        where trip_id = seen.trip_id and version > seen.version order by version limit $4) as e
+        (select version, trip from trip_events
+         where trip_id = seen.trip_id and version > seen.version order by version limit $4)
+        union all
+        select t.version, t.trip where t.version > seen.version and not exists (
+            select from trip_events where trip_id = seen.trip_id and version >= t.version)) as e
     order by seen.trip_id, e.version
     """
 

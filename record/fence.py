@@ -3,7 +3,7 @@
 none -> begun -> captures -> undone      none -> barred -> undone      begun -> undone
 """
 
-from record.pool import Pool, connected
+from record.pool import Pool, connected, document
 from record.trips import FINAL
 from trip.calls import CaptureDecision
 from trip.fence import Barring, Ending, Mark, Standing
@@ -47,10 +47,10 @@ _CAPTURE = """
     with captured as (
         update trips set
             sending = 'captures', started_at = coalesce(started_at, $5),
-            trip = $2, status = $3, version = greatest(version + 1, $4), updated_at = $5
+            trip = $2::text::json, status = $3, version = greatest(version + 1, $4), updated_at = $5
         where trip_id = $1 and (sending is null or sending = 'begun') and status <> all($6::text[])
-        returning trip_id, version)
-    insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from captured
+        returning trip_id, version, trip)
+    insert into trip_events (trip_id, version, trip) select trip_id, version, trip from captured
     """
 
 
@@ -100,7 +100,7 @@ async def capture(pool: Pool, decision: CaptureDecision) -> bool:
         done = await connection.execute(
             _CAPTURE,
             trip.trip_id,
-            trip.model_dump(mode="json"),
+            document(trip),
             trip.status.value,
             decision.version,
             trip.updated_at,

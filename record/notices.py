@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 
 from record.pool import Pool, RecordAway, connected
+from serving.beside import beside
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,10 @@ MOST_IDS = 35
 
 PAUSE_S = 0.05
 PAUSE_FOR_EACH_S = 0.01
-"""The pause after a notice grows with its ids, up to PAUSE_S. So a lone trip waits for nothing."""
+"""The pause after a notice grows with its ids, up to PAUSE_S."""
+
+SAVED_S = 0.05
+"""So much of the pauses may be put off: the changes of a lone trip wait for nothing."""
 
 
 # Asking for the queue's use also clears it of what a listener that is gone has left.
@@ -60,21 +64,21 @@ class Notices:
     @contextlib.asynccontextmanager
     async def telling(self) -> AsyncIterator[None]:
         """Send notices while the context is open. At its end, send what is left."""
-        task = asyncio.create_task(self._keep_telling())
         try:
-            yield
+            async with beside(self._keep_telling()):
+                yield
         finally:
-            task.cancel()
-            await asyncio.wait([task])
             while self._changed and not self._are_lost:
                 await self._send_some()
 
     async def _keep_telling(self) -> None:
+        clock, pause_ends = asyncio.get_running_loop().time, 0.0
         while True:
             await self._some.wait()
             sent = await self._send_some()
             if len(self._changed) < MOST_IDS:
-                await asyncio.sleep(min(PAUSE_S, PAUSE_FOR_EACH_S * sent))
+                pause_ends = max(pause_ends, clock()) + min(PAUSE_S, PAUSE_FOR_EACH_S * sent)
+                await asyncio.sleep(pause_ends - SAVED_S - clock())
 
     async def _send_some(self) -> int:
         """Send one notice; returns how many trips it tells of."""

@@ -8,10 +8,13 @@ from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from pydantic import BaseModel
 
 from serving.postgres import AWAY, drop_if_read_only, reset_nothing
 
 CALL_TIMEOUT_S = 5.0
+
+_NUL, _NO_CHARACTER = r"\u0000", r"\ufffd"
 
 Pool = asyncpg.Pool
 
@@ -38,7 +41,12 @@ def as_record_away() -> Iterator[None]:
 
 def _as_json(value: object) -> str:
     """The value as JSON without NUL: PostgreSQL keeps such a document, and then fails to look into it."""
-    return json.dumps(value).replace(r"\u0000", r"\ufffd")
+    return json.dumps(value).replace(_NUL, _NO_CHARACTER)
+
+
+def document(model: BaseModel) -> str:
+    """The model as JSON without NUL, to be written as text. Faster than as an object."""
+    return model.model_dump_json().replace(_NUL, _NO_CHARACTER)
 
 
 async def _read_json_as_objects(connection: asyncpg.Connection) -> None:
@@ -132,14 +140,3 @@ async def connect(url: str, **settings: str) -> "asyncpg.Connection[Any]":
             "set TRIPS_DATABASE_DIRECT_URL to an address of PostgreSQL itself"
         )
     return connection
-
-
-async def refuse_pooler(url: str) -> None:
-    """Raise PoolerFound if a pooler answers at the URL at which notices are to be heard."""
-    try:
-        connection = await connect(url)
-    except PoolerFound:
-        raise
-    except RecordAway:
-        return  # it may come later
-    connection.terminate()

@@ -4,18 +4,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
-from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected
+from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected, document
 from trip.fence import Mark
+from trip.order import Coordination
 from trip.trip import FINAL_STATUSES, Booking, Trip, TripStatus, new_trip, shown
 
 LEASE = timedelta(seconds=6)
 """How long a claim lasts: longer than a start may take. After it, any front door may make the start."""
 
 LONGEST_LEASE = timedelta(minutes=1)
+
+FIRST_LOOK = timedelta(seconds=2)
+"""How long after its acceptance a choreographed trip is looked at, if it has not ended by then."""
 
 FINAL = [status.value for status in FINAL_STATUSES]
 
@@ -58,8 +62,9 @@ async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Book
             """
             with accepted as (
                 insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
-                                   created_at, updated_at, owed_from)
-                select $1, $2, $3, $4, $5, $6, $7, $8, $8, now() + $10 where clock_timestamp() < $9
+                                   created_at, updated_at, owed_from, coordination, due_at)
+                select $1, $2, $3, $4, $5::text::json, $6::text::json, $7, $8, $8, now() + $10, $11, $12
+                where clock_timestamp() < $9
                 on conflict (tenant, idempotency_key) do nothing returning trip_id, version, trip)
             insert into trip_events (trip_id, version, trip)
             select trip_id, version, trip from accepted returning true
@@ -68,12 +73,14 @@ async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Book
             booking.tenant,
             request.idempotency_key,
             request.body_hash,
-            booking.model_dump(mode="json"),
-            trip.model_dump(mode="json"),
+            document(booking),
+            document(trip),
             trip.status.value,
             now,
             too_late,
             lease,
+            trip.coordination,
+            _first_look(booking) if trip.coordination == "choreography" else None,
         )
     if written:
         return booking
@@ -81,6 +88,10 @@ async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Book
     if known is None:
         raise RecordAway("the trip is neither written nor known")
     return known
+
+
+def _first_look(booking: Booking) -> datetime:
+    return booking.accepted_at + min(FIRST_LOOK, timedelta(seconds=booking.order.deadline_s))
 
 
 async def known_key(pool: Pool, request: Request) -> KnownKey | None:
@@ -105,16 +116,16 @@ async def save(pool: Pool, trip: Trip, version: int) -> int | None:
         done = await connection.execute(
             """
             with saved as (
-                update trips set trip = $2, status = $3, version = greatest(version + 1, $4), updated_at = $5,
-                                 started_at = coalesce(started_at, $5)
+                update trips set trip = $2::text::json, status = $3, version = greatest(version + 1, $4),
+                                 updated_at = $5, started_at = coalesce(started_at, $5)
                 where trip_id = $1 and status <> all($6::text[]) and (version < $4 or $3 = any($6::text[]))
                     and (case sending when 'captures' then $7 when 'begun' then true
                          else sending is null or $3 <> 'confirmed' end)
-                returning trip_id, version)
-            insert into trip_events (trip_id, version, trip) select trip_id, version, $2 from saved
+                returning trip_id, version, trip)
+            insert into trip_events (trip_id, version, trip) select trip_id, version, trip from saved
             """,
             trip.trip_id,
-            trip.model_dump(mode="json"),
+            document(trip),
             trip.status.value,
             version,
             trip.updated_at,
@@ -185,33 +196,36 @@ async def mark_started(pool: Pool, trip_ids: Sequence[str]) -> None:
         )
 
 
-async def claim(pool: Pool, limit: int) -> list[asyncpg.Record]:
+async def claim(pool: Pool, coordination: Coordination, limit: int) -> list[asyncpg.Record]:
     """Claim at most `limit` starts that are owed, as many of each tenant, those that waited longest first.
 
     Each has `trip_id` and `booking`. Nobody else claims them during the lease. The lease of a trip that has
     waited long is longer, so a trip that cannot start is tried ever more rarely and holds up nobody.
     """
     async with connected(pool) as connection:
-        return await connection.fetch(_CLAIM, limit, LEASE, LONGEST_LEASE)
+        return await connection.fetch(_CLAIM, limit, LEASE, LONGEST_LEASE, coordination)
 
 
 # The index is read once for each tenant, and not once for each trip that waits.
 _CLAIM = """
     with recursive tenants as (
-        (select tenant from trips where started_at is null order by tenant limit 1)
+        (select tenant from trips where started_at is null and coordination = $4 order by tenant limit 1)
         union all
-        select (select tenant from trips where started_at is null and tenant > tenants.tenant
+        select (select tenant from trips
+                where started_at is null and coordination = $4 and tenant > tenants.tenant
                 order by tenant limit 1)
         from tenants where tenant is not null),
     waiting as (
         select tenant, greatest(1, $1 / count(*) over ()) as share from tenants
         where exists (select from trips
-                      where started_at is null and tenant = tenants.tenant and owed_from <= now())
+                      where started_at is null and coordination = $4 and tenant = tenants.tenant
+                          and owed_from <= now())
         order by random()),
     claimed as materialized (
         select trip_id from waiting cross join lateral (
             select trip_id from trips
-            where started_at is null and tenant = waiting.tenant and owed_from <= now()
+            where started_at is null and coordination = $4 and tenant = waiting.tenant
+                and owed_from <= now()
             order by owed_from limit share for update skip locked) as owed
         limit $1)
     update trips set owed_from = now() + least($3, greatest($2, (now() - created_at) / 4))
@@ -220,20 +234,55 @@ _CLAIM = """
     """
 
 
-async def backlog_size(pool: Pool, at_most: int) -> int:
-    """How many trips have not started. Counting ends at `at_most`."""
+async def backlog_by_tenant(pool: Pool, coordination: Coordination, at_most: int) -> dict[str, int]:
+    """How many trips of each tenant have not started. Counting ends at `at_most` in all."""
     async with connected(pool) as connection:
-        size: int = await connection.fetchval(
-            "select count(*) from (select 1 from trips where started_at is null limit $1) as waiting", at_most
+        rows = await connection.fetch(
+            """
+            select tenant, count(*) as trips from (
+                select tenant from trips where started_at is null and coordination = $1 limit $2) as waiting
+            group by tenant
+            """,
+            coordination,
+            at_most,
         )
-    return size
+    return {row["tenant"]: row["trips"] for row in rows}
+
+
+class Backlog(NamedTuple):
+    """The trips that have not started: how many, and since when the oldest has been accepted, in seconds."""
+
+    size: int
+    age_s: float
+
+
+async def backlog(pool: Pool, coordination: Coordination, at_most: int) -> Backlog:
+    """The backlog. Counting ends at `at_most`, and the age is that of a trip that was counted."""
+    async with connected(pool) as connection:
+        row = await connection.fetchrow(
+            """
+            select count(*) as size,
+                coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0)::float8 as age_s
+            from (
+                select created_at from trips where started_at is null and coordination = $1 limit $2
+            ) as waiting
+            """,
+            coordination,
+            at_most,
+        )
+    assert row is not None, "it counts, if only to zero"
+    return Backlog(row["size"], row["age_s"])
+
+
+# The condition is spelt as in its index: trips that have ended are not read, however many they are.
+_COUNT_BY_STATUS = """
+    select status, count(*) as trips from trips
+    where status not in ('confirmed', 'failed', 'cancelled') group by status
+    """
 
 
 async def count_by_status(pool: Pool) -> dict[str, int]:
     """The number of trips for each status that is not final."""
     async with connected(pool) as connection:
-        rows = await connection.fetch(
-            "select status, count(*) as trips from trips where status <> all($1::text[]) group by status",
-            FINAL,
-        )
+        rows = await connection.fetch(_COUNT_BY_STATUS)
     return {row["status"]: row["trips"] for row in rows}

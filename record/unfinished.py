@@ -1,4 +1,7 @@
-"""Trips that have not ended, and the lease under which one worker at a time looks after them."""
+"""Trips that have not ended, and the lease under which one worker at a time looks after them.
+
+Only trips that a workflow carries; choreographed ones are in record/choreographed.py.
+"""
 
 from datetime import timedelta
 
@@ -6,8 +9,8 @@ import asyncpg
 
 from record.pool import Pool, connected
 
-# Spelt as in the index `trips_unfinished`.
-_UNFINISHED = "status not in ('confirmed', 'failed', 'cancelled')"
+# The first condition is spelt as in the index `trips_unfinished`.
+_UNFINISHED = "status not in ('confirmed', 'failed', 'cancelled') and coordination = 'orchestration'"
 
 
 async def started(pool: Pool, after: str, limit: int) -> list[str]:

@@ -1,15 +1,15 @@
 """Requests to one other service, each with a bound on its time and on what is read of the answer."""
 
 import json
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
 from serving.fields import shown
 from serving.running import time_limit
+from serving.upstream import Upstream
 
 MAX_BODY = 64 * 1024
 
@@ -35,31 +35,6 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Upstream:
-    """Where a service is, and how it is reached.
-
-    `token` is a bearer token, and `proxy` the URL of an HTTP proxy. The files are PEM: `ca_file` has the only
-    authorities that are trusted, `cert_file` and `key_file` the certificate that is shown to the service.
-    """
-
-    url: str
-    token: str | None = field(default=None, repr=False)
-    proxy: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-
-    def tls(self) -> ssl.SSLContext | bool:
-        """What aiohttp takes as `ssl`. Raises OSError if a file cannot be used."""
-        if not (self.ca_file or self.cert_file):
-            return True
-        context = ssl.create_default_context(cafile=self.ca_file)
-        if self.cert_file:
-            context.load_cert_chain(self.cert_file, self.key_file)
-        return context
-
-
-@dataclass(frozen=True)
 class HttpClient:
     """Requests over connections of their own. No redirect is followed, no cookie is kept."""
 
@@ -74,6 +49,7 @@ class HttpClient:
         limit_s: float,
         json: object = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         max_body: int = MAX_BODY,
     ) -> Reply:
         """One request, sent once, and at most `max_body` bytes of its answer's body. Raises NoReply."""
@@ -81,7 +57,7 @@ class HttpClient:
             async with (
                 time_limit(limit_s),
                 self.session.request(
-                    method, self.url + path, json=json, params=query, allow_redirects=False
+                    method, self.url + path, json=json, params=query, headers=headers, allow_redirects=False
                 ) as answer,
             ):
                 return Reply(answer.status, answer.headers, await _body(answer, max_body))

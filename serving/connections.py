@@ -1,70 +1,105 @@
-"""How many connections a process takes: fewer than the files that it may have open.
+"""How many connections a process takes: in all, and of one address.
 
-A process without a file left cannot even reach its database.
+A process without a file left cannot even reach its database, so there are fewer than the files that it may
+have open.
 """
 
-import asyncio
-import contextlib
-import resource
-
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from serving.limits import refuse
-from serving.problems import unavailable
-
-MOST_FILES = 1_048_576
-"""If the system sets no limit."""
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
 
 RESERVE = 80
 """Files that a process needs for itself at least: databases, Temporal, modules."""
 
 FEWEST = 16
-COME_BACK_IN_S = 5
+MOST = 16_384
+MOST_OF_AN_ADDRESS = 8192
+MAX_UNFINISHED = 8 * 1024 * 1024
+"""Bytes that are kept of requests whose head is not complete, on all connections together."""
+
+_OWN_BITS = 64
+"""How many bits of its address an IPv6 host cannot choose."""
 
 
-def raise_file_limit() -> int:
-    """Let the process open as many files as it may have at most; returns how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else hard
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        return most
-    return soft
+class Entry(Enum):
+    """What becomes of a new connection. BUSY: its requests are answered 503."""
+
+    OPEN = auto()
+    BUSY = auto()
+    CUT = auto()
 
 
-def most_connections(files: int) -> int:
-    """The connections that a server takes if its process may open so many files."""
-    return max(files - _reserve(files), FEWEST)
+@dataclass
+class Connections:
+    """The connections of one process. Those of `proxies`, networks with many callers, count in all alone.
 
-
-def bounded_protocol(files: int) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol, within so many files.
-
-    Requests on connections beyond `most_connections` are answered 503. If these take half of the reserve,
-    further ones are cut off, since connections that send nothing cannot be answered.
+    Connections beyond `most` or `most_of_an_address` are busy. If there are `spare` busy ones, further ones
+    are cut off, since connections that send nothing cannot be answered.
     """
-    most, spare = most_connections(files), _reserve(files) // 2
 
-    class Bounded(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            beyond = len(self.connections) - most
-            if beyond > 0:
-                self.app = _too_many
-            if beyond > spare:
-                transport.abort()
+    most: int = MOST
+    most_of_an_address: int = MOST_OF_AN_ADDRESS
+    spare: int = RESERVE // 2
+    proxies: tuple[str, ...] = ()
+    open: int = 0
+    unfinished: int = 0
+    by_network: Counter[str] = field(default_factory=Counter)
 
-    return Bounded
+    def enter(self, address: str) -> Entry:
+        """Count a new connection, which has to leave in any case."""
+        self.open += 1
+        beyond = self.open - self.most
+        if not self._is_proxy(address):
+            network = network_of(address)
+            self.by_network[network] += 1
+            beyond = max(beyond, self.by_network[network] - self.most_of_an_address)
+        if beyond > self.spare:
+            return Entry.CUT
+        return Entry.BUSY if beyond > 0 else Entry.OPEN
+
+    def leave(self, address: str) -> None:
+        """A connection has ended."""
+        self.open -= 1
+        if self._is_proxy(address):
+            return
+        network = network_of(address)
+        self.by_network[network] -= 1
+        if not self.by_network[network]:
+            del self.by_network[network]
+
+    def _is_proxy(self, address: str) -> bool:
+        return any(ipaddress.ip_address(address) in ipaddress.ip_network(proxy) for proxy in self.proxies)
+
+
+def most_connections(files: int, most: int = MOST) -> int:
+    """The connections that a server takes if its process may open so many files."""
+    return min(max(files - _reserve(files), FEWEST), most)
+
+
+def connections(
+    files: int,
+    most: int = MOST,
+    of_an_address: int = MOST_OF_AN_ADDRESS,
+    proxies: Sequence[str] = (),
+) -> Connections:
+    """The connections of a process that may open so many files."""
+    return Connections(most_connections(files, most), of_an_address, _reserve(files) // 2, tuple(proxies))
 
 
 def _reserve(files: int) -> int:
     return max(files // 8, RESERVE)
 
 
-async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
-    answer = unavailable(
-        "too_many_connections", "too many connections are open; come back later", COME_BACK_IN_S
-    )
-    answer.headers["Connection"] = "close"
-    await refuse(answer, scope, receive, send)
+def network_of(address: str) -> str:
+    """Whose connections and refusals are counted together: an address, or the network of an IPv6 one.
+
+    Who has an IPv6 address has the other 2**64 of its network, too.
+    """
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.IPv6Network((address.partition("%")[0], _OWN_BITS), strict=False))
+    except ValueError:
+        return address

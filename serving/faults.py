@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from serving.fields import WHOLE
 
 
-class Verb(StrEnum):
+class FaultVerb(StrEnum):
     """The calls that faults can hit."""
 
     PUT = "PUT"
@@ -23,6 +23,11 @@ class Faults(BaseModel):
     """Faults of calls of `verbs`. With `count` they end after that many such calls.
 
     `down` cuts every connection, also that of a health check, but only calls of `verbs` use up `count`.
+
+    A message of a choreographed trip counts as the call that does the same. It is not taken while the partner
+    is down, comes again after an error, and if its reply is dropped, it takes effect and is not acknowledged.
+    Two faults hit messages alone: some take effect twice at the same time (`repeat_rate`), and each is held
+    back by a random time of up to `hold_back_ms`.
     """
 
     model_config = ConfigDict(
@@ -37,5 +42,7 @@ class Faults(BaseModel):
     retry_after_s: Annotated[int, Field(strict=True, ge=0, le=86_400), WHOLE] | None = None
     latency_ms: Annotated[int, Field(strict=True, ge=0, le=600_000), WHOLE] = 0
     drop_reply_rate: Rate = 0.0
-    verbs: Annotated[tuple[Verb, ...], Field(min_length=1, max_length=100)] = tuple(Verb)
+    repeat_rate: Rate = 0.0
+    hold_back_ms: Annotated[int, Field(strict=True, ge=0, le=600_000), WHOLE] = 0
+    verbs: Annotated[tuple[FaultVerb, ...], Field(min_length=1, max_length=100)] = tuple(FaultVerb)
     count: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000), WHOLE] | None = None

@@ -1,10 +1,12 @@
-"""Types of the fields of request bodies, with their limits."""
+"""Types of the fields of request bodies and of settings, with their limits."""
 
 import re
 from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _whole(value: object) -> object:
@@ -58,6 +60,6 @@ Count = Annotated[int, Field(strict=True, ge=1, le=20), WHOLE]
 
 
 class Body(BaseModel):
-    """Base of a request body. It refuses unknown fields, and bodies compare by value."""
+    """Base of a request body. It refuses unknown fields, bodies compare by value, and errors show none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

@@ -13,12 +13,15 @@ MAX_DRAIN = 16 * 1024 * 1024
 BODY_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 30.0
 
+CUT = "cut"
+"""The extension of a scope that cuts its connection off. To close it would wait for the reader."""
+
 
 class BodyTooLargeError(Exception):
-    """The body is over MAX_BODY."""
+    """The body is over its limit."""
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, most: int = MAX_BODY) -> bytes | None:
     """The whole body; None if the caller has gone. Raises BodyTooLargeError after it has drained the body."""
     body = bytearray()
     size = 0
@@ -29,10 +32,10 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
-        if size <= MAX_BODY:
+        if size <= most:
             body += chunk
         more = message.get("more_body", False)
-    if size > MAX_BODY:
+    if size > most:
         raise BodyTooLargeError
     return bytes(body)
 
@@ -40,8 +43,12 @@ async def _read(receive: Receive) -> bytes | None:
 async def refuse(answer: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Send `answer` after the request's body has passed unread, so that the connection can go on.
 
-    If the body is over the limits, the connection ends.
+    If the body is over the limits, or waits for leave to be sent, the connection ends.
     """
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        answer.headers["Connection"] = "close"
+        await answer(scope, receive, send)
+        return
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             await _read(receive)
@@ -63,8 +70,8 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def limit_body(app: ASGIApp) -> ASGIApp:
-    """`app`, with the body read beforehand: 413 over 64 KiB, 408 if it takes longer than 10 s."""
+def limit_body(app: ASGIApp, most: int = MAX_BODY) -> ASGIApp:
+    """`app`, with the body read beforehand: 413 over `most` bytes, 408 if it takes longer than 10 s."""
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
@@ -72,14 +79,14 @@ def limit_body(app: ASGIApp) -> ASGIApp:
             return
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await _read(receive)
+                body = await _read(receive, most)
         except TimeoutError:
             answer = problem(
                 408, "body_timeout", "the body did not arrive in time", headers={"Connection": "close"}
             )
             await answer(scope, receive, send)
         except BodyTooLargeError:
-            detail = f"the body is over {MAX_BODY} bytes; send less"
+            detail = f"the body is over {most} bytes; send less"
             answer = problem(413, "too_large", detail, headers={"Connection": "close"})
             await answer(scope, receive, send)
         else:
@@ -90,10 +97,7 @@ def limit_body(app: ASGIApp) -> ASGIApp:
 
 
 def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
-    """`app`, with an answer cut off if its reader takes nothing for `limit_s` seconds.
-
-    It must be the outermost layer, because it needs the server's own `send`.
-    """
+    """`app`, with an answer cut off if its reader takes nothing for `limit_s` seconds."""
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
@@ -101,9 +105,7 @@ def limit_sends(app: ASGIApp, limit_s: float = SEND_TIMEOUT_S) -> ASGIApp:
                 async with asyncio.timeout(limit_s):
                     await send(message)
             except TimeoutError:
-                # To close would wait for the reader. uvicorn's `send` is a method of an object that knows
-                # its transport.
-                send.__self__.transport.abort()  # type: ignore[attr-defined]
+                scope["extensions"][CUT]()
 
         await app(scope, receive, send_in_time)
 

@@ -3,17 +3,13 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from fastapi import Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from serving.fields import Identifier
 
 T = TypeVar("T")
-
-Limit = Annotated[int, Query(ge=1, le=500, description="entries on a page")]
-Cursor = Annotated[str | None, Query(max_length=4000, description="the next_cursor of the page before")]
 
 _position: TypeAdapter[list[str]] = TypeAdapter(list[Identifier])
 

@@ -8,9 +8,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from serving.bodies import BadBody
+from serving.fields import MAX_SHOWN, shown
 from serving.openapi import COMPONENTS, describe
 from serving.paging import CursorError
 
@@ -27,17 +30,24 @@ _TITLES = {
     408: "Request time-out",
     409: "Refused",
     413: "Body too large",
+    415: "Unsupported media type",
     422: "Invalid input",
     429: "Too many requests",
+    431: "Head too large",
     500: "Internal error",
+    501: "Not served",
     503: "Unavailable",
 }
-_CODES = {404: "unknown_path", 405: "method_not_allowed"}
+MAX_ERRORS = 20
+MAX_IN_DETAIL = 3
+"""Fields that a problem lists, and those that its `detail` names."""
+
 _USUAL_CODES = {
     401: ["unauthorised"],
     403: ["forbidden"],
     408: ["body_timeout"],
     413: ["too_large"],
+    415: ["unsupported_media_type"],
     422: ["invalid"],
     429: ["rate_limited"],
 }
@@ -77,9 +87,27 @@ def problem(
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
 
 
-def bad_field(field: str, remedy: str, code: str = "invalid") -> JSONResponse:
-    """422 for one field, with what to do about it."""
-    return problem(422, code, f"{field}: {remedy}", [FieldError(field=field, message=remedy)])
+def bad_field(field: str, remedy: str, code: str = "invalid", status: int = 422) -> JSONResponse:
+    """A problem with one field, and what to do about it."""
+    return invalid([FieldError(field=field, message=remedy)], code, status)
+
+
+def invalid(errors: Sequence[FieldError], code: str = "invalid", status: int = 422) -> JSONResponse:
+    """A problem with fields. However many they are and however long their names, it is short."""
+    # A field that two parts of a call read is wrong once.
+    errors = list({(error.field, error.message): error for error in errors}.values())
+    listed = [
+        FieldError(field=_cut(error.field) or "body", message=_cut(error.message))
+        for error in errors[:MAX_ERRORS]
+    ]
+    detail = "; ".join(f"{error.field}: {error.message}" for error in listed[:MAX_IN_DETAIL])
+    more = len(errors) - MAX_IN_DETAIL
+    return problem(status, code, f"{detail}; and {more} more" if more > 0 else detail, listed)
+
+
+def _cut(text: str) -> str:
+    # A name may be what no UTF-8 can write.
+    return shown(text) if len(text) <= MAX_SHOWN else f"{shown(text)}…"
 
 
 def unavailable(code: str, detail: str, retry_after_s: int = 1) -> JSONResponse:
@@ -98,7 +126,12 @@ def documented(*statuses: int, **codes: int) -> dict[int | str, dict[str, Any]]:
 def _response(status: int, codes: Sequence[str]) -> dict[str, Any]:
     schema: dict[str, Any] = {"$ref": f"{COMPONENTS}/Problem"}
     if codes:
-        known = {"properties": {"code": {"enum": list(codes)}, "status": {"const": status}}}
+        known = {
+            "properties": {
+                "code": {"type": "string", "enum": list(codes)},
+                "status": {"type": "integer", "enum": [status]},
+            }
+        }
         schema = {"allOf": [schema, known]}
     return {
         "description": ": ".join([_TITLES[status], *([", ".join(codes)] if codes else [])]),
@@ -123,8 +156,12 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if any(found["type"] == "json_invalid" for found in error.errors()):
         return _broken_json()
-    errors = [_field_error(found) for found in error.errors()]
-    return problem(422, "invalid", "; ".join(f"{found.field}: {found.message}" for found in errors), errors)
+    return invalid([_field_error(found) for found in error.errors()])
+
+
+async def _bad_body(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BadBody)
+    return bad_field(error.field, error.remedy, code="broken_json")
 
 
 async def _bad_cursor(_request: Request, _error: Exception) -> JSONResponse:
@@ -136,19 +173,26 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400:
         # FastAPI's answer to a body that its JSON reader cannot read: encoding, depth, digits.
         return _broken_json()
-    code = _CODES.get(error.status_code, "error")
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
-    return problem(error.status_code, code, str(error.detail), headers=headers)
+    if error.status_code == 404:
+        return problem(
+            404, "unknown_path", "nothing is served at this path; see the documentation of the API"
+        )
+    if error.status_code == 405:
+        allowed = _allowed(request)
+        detail = f"this path takes {allowed}"
+        return problem(405, "method_not_allowed", detail, headers={"Allow": allowed})
+    return problem(error.status_code, "error", str(error.detail), headers=error.headers)
 
 
 def _allowed(request: Request) -> str:
     """All methods of the request's path. The router names only those of the path's first route."""
     routes = request.app.router.routes
-    return ", ".join(
+    allowed = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    ]
+    return ", ".join(["HEAD", *allowed] if "GET" in allowed and "HEAD" not in allowed else allowed)
 
 
 async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
@@ -159,12 +203,18 @@ async def _unexpected(_request: Request, _error: Exception) -> JSONResponse:
 
 def add_handlers(app: FastAPI) -> None:
     """Answer the errors that every service can meet as problems, and describe a problem in OpenAPI."""
+    answer_errors(app)
+    describe(app, Problem)
+
+
+def answer_errors(app: Starlette) -> None:
+    """Answer the errors that every service can meet as problems."""
     handlers = {
         RequestValidationError: _invalid,
+        BadBody: _bad_body,
         CursorError: _bad_cursor,
         HTTPException: _http,
         Exception: _unexpected,
     }
     for error, handler in handlers.items():
         app.add_exception_handler(error, handler)
-    describe(app, Problem)

@@ -3,9 +3,11 @@
 import os
 import sys
 
+from stack.chosen import Chosen, Ports
+from stack.place import followed
 from stack.runner import exit_status, running, stop_event
 from stack.surroundings import forget_temporal
-from stack.system import Chosen, Ports, System
+from stack.system import System
 
 COLOURS = (36, 33, 32, 35, 34, 31)
 
@@ -22,7 +24,7 @@ async def up() -> int:
     if not os.environ.get("TEMPORAL_ADDRESS"):
         forget_temporal()  # the embedded one is started
     chosen = Chosen()
-    system = System(chosen.data_dir.resolve(), Ports(), chosen.workers, chosen.host)
+    system = System(followed(chosen.data_dir), Ports(), chosen.workers, chosen.host)
     stop = stop_event()
     async with running(system, say, stop):
         if not stop.is_set():

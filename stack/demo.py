@@ -13,9 +13,10 @@ import aiohttp
 from audit.report import printed
 from audit.run import Endpoints, audit
 from partners.catalogue import STAYS
+from stack.chosen import free_ports
 from stack.runner import exit_status, running, stop_event
 from stack.surroundings import forget_all
-from stack.system import System, free_ports
+from stack.system import System
 from trip.examples import example_order
 from trip.partner import Partner
 from trip.trip import FINAL_STATUSES

@@ -1,10 +1,12 @@
 """A part of the system: a child process, what it needs, and the check that it is ready."""
 
 import asyncio
+import pwd
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -35,6 +37,13 @@ class Part:
     user: str | None = None
     cwd: Path | None = None
     once: bool = False
+
+
+def as_user(user: str | None) -> dict[str, Any]:
+    """The arguments by which a child process is the user's, with none of this process's groups."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 async def always() -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from stack.place import own_directory
+
 # Below the range from which the kernel takes the ports of outgoing connections.
 _CHOICE = range(15_000, 32_000)
 _TRIES = 1000
@@ -24,7 +26,7 @@ class PortTakenError(Exception):
 
 
 def free_port() -> int:
-    """A port that nothing listens on. While this process lives, no other process gets it from here."""
+    """A port that nothing listens on. While this process lives, no other of this user gets it from here."""
     for _ in range(_TRIES):
         port = random.choice(_CHOICE)
         if _claim(port) and not is_taken(port):
@@ -33,9 +35,9 @@ def free_port() -> int:
 
 
 def _claim(port: int) -> bool:
-    directory = Path(tempfile.gettempdir()) / "trips-ports"
-    directory.mkdir(mode=0o777, exist_ok=True)
-    claim = os.open(directory / str(port), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    directory = Path(tempfile.gettempdir()) / f"trips-ports-{os.geteuid()}"
+    own_directory(directory)
+    claim = os.open(directory / str(port), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stack.lock import InUseError, locked
+from stack.place import PlaceError, files_for_nobody_else
 from stack.ports import PortTakenError
 from stack.postgres import ClusterError
 from stack.supervisor import Say, StartError, Supervisor
@@ -20,11 +21,20 @@ from stack.system import System
 async def running(system: System, say: Say, stop: asyncio.Event) -> AsyncIterator[None]:
     """Keep the system up while the context is open. If `stop` is set during the start, enter at once.
 
-    Raises StartError, ClusterError, InUseError.
+    Raises StartError, ClusterError, InUseError, PlaceError.
     """
+    with files_for_nobody_else():
+        system.shut()
+        async with _supervised(system, say, stop):
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _supervised(system: System, say: Say, stop: asyncio.Event) -> AsyncIterator[None]:
     with locked(system.run_dir):
-        await system.prepare()
         supervisor = Supervisor(system.parts(), system.run_dir, say)
+        supervisor.check_ports()
+        await system.prepare()
         try:
             await _unless(stop, supervisor.start())
             yield
@@ -57,7 +67,7 @@ def exit_status(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a command. Print an error that its user can mend as one line, not as a stack trace."""
     try:
         return asyncio.run(command())
-    except (StartError, ClusterError, InUseError, PortTakenError) as error:
+    except (StartError, ClusterError, InUseError, PlaceError, PortTakenError) as error:
         print(error, file=sys.stderr)
     except ValidationError as error:
         for found in error.errors():

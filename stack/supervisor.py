@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import random
 import signal
-import sys
-from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from guard.backoff import BackoffPolicy, Jitter, next_delay
+from stack.children import Child, ForkError, Zygote, executed, is_forked, lines_of_child
 from stack.parts import Part
 from stack.ports import holder, is_taken
 
@@ -23,10 +21,6 @@ STARTS_BEFORE_GIVING_UP = 3
 STEADY_AFTER_S = 10.0
 STOP_TIMEOUT_S = 7.0
 LAST_LINES = 15
-LINE_LIMIT = 256 * 1024
-
-_PR_SET_PDEATHSIG = 1
-_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 Say = Callable[[str, str], None]
 
@@ -43,14 +37,14 @@ class Supervisor:
         self._run_dir = run_dir
         self._say = say
         self._ready = {part.name: asyncio.Event() for part in parts}
-        self._children: dict[str, Process] = {}
+        self._children: dict[str, Child] = {}
+        self._zygote = Zygote()
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._last_lines: dict[str, deque[str]] = {part.name: deque(maxlen=LAST_LINES) for part in parts}
         self._stopping = False
 
     async def start(self) -> None:
         """Start all parts, side by side if they can be. Returns when all are ready. Raises StartError."""
-        self._check_ports()
         self._keepers = {name: asyncio.create_task(self._keep(part)) for name, part in self._parts.items()}
         all_ready = asyncio.create_task(self._all_ready())
         try:
@@ -76,6 +70,7 @@ class Supervisor:
             keeper.cancel()
         if self._keepers:
             await asyncio.wait(self._keepers.values())
+        await self._zygote.end()
 
     async def _all_ready(self) -> None:
         await asyncio.gather(*(event.wait() for event in self._ready.values()))
@@ -88,7 +83,8 @@ class Supervisor:
             needs |= {need} | self._needs_of(need)
         return needs
 
-    def _check_ports(self) -> None:
+    def check_ports(self) -> None:
+        """Raises StartError if a part's port is taken."""
         for part in self._parts.values():
             if part.port and is_taken(part.port, part.host):
                 remedy = f"; choose another with {part.port_variable}" if part.port_variable else ""
@@ -119,41 +115,37 @@ class Supervisor:
         return f"{part.name} does not start (it ended with {code}); its last lines:\n{lines}"
 
     async def _run(self, part: Part) -> int | None:
-        child = await self._spawn(part)
-        reading = asyncio.create_task(self._read(part.name, child))
-        watching = asyncio.create_task(self._watch(part, child))
-        try:
-            code = await child.wait()
-            await asyncio.wait([reading], timeout=1)
-        finally:
-            self._children.pop(part.name, None)
-            self._pid_file(part.name).unlink(missing_ok=True)
-            for task in (reading, watching):
-                task.cancel()
-            await asyncio.wait([reading, watching])
+        async with lines_of_child() as (lines, output):
+            try:
+                child = await self._spawn(part, output)
+            except ForkError as refusal:
+                self._last_lines[part.name].append(str(refusal))
+                return None
+            finally:
+                os.close(output)
+            reading = asyncio.create_task(self._read(part.name, lines))
+            watching = asyncio.create_task(self._watch(part, child))
+            try:
+                code = await child.wait()
+                await asyncio.wait([reading], timeout=1)
+            finally:
+                self._children.pop(part.name, None)
+                self._pid_file(part.name).unlink(missing_ok=True)
+                for task in (reading, watching):
+                    task.cancel()
+                await asyncio.wait([reading, watching])
         if watching.done() and not watching.cancelled() and (error := watching.exception()):
             raise error
         return code
 
-    async def _spawn(self, part: Part) -> Process:
-        child = await asyncio.create_subprocess_exec(
-            *part.command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-            env={**os.environ, **part.env},
-            cwd=part.cwd,
-            user=part.user,
-            # A session of its own, so that a signal to the group reaches it in order, through the supervisor.
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-            limit=LINE_LIMIT,
-        )
+    async def _spawn(self, part: Part, output: int) -> Child:
+        start = self._zygote.fork if is_forked(part) else executed
+        child = await start(part, output)
         self._children[part.name] = child
         self._note_pid(part.name, child.pid)
         return child
 
-    async def _watch(self, part: Part, child: Process) -> None:
+    async def _watch(self, part: Part, child: Child) -> None:
         """Set the part's event when the part is ready. End a child that does not become ready."""
         if part.once:
             return
@@ -169,12 +161,11 @@ class Supervisor:
             self._say("stack", f"{part.name} is up")
         self._ready[part.name].set()
 
-    async def _read(self, name: str, child: Process) -> None:
-        assert child.stdout is not None
+    async def _read(self, name: str, lines: asyncio.StreamReader) -> None:
         while True:
             try:
-                line = await child.stdout.readline()
-            except ValueError:  # a line over LINE_LIMIT
+                line = await lines.readline()
+            except ValueError:  # a line over the reader's limit
                 continue
             if not line:
                 return
@@ -207,15 +198,9 @@ class Supervisor:
         return self._run_dir / f"{name}.pid"
 
 
-def _signal(child: Process, number: signal.Signals) -> None:
+def _signal(child: Child, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         if number is signal.SIGKILL:
             os.killpg(child.pid, number)
         else:
             child.send_signal(number)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel kill a child when the supervisor dies (on Linux). A killed part loses no data."""
-    if _PRCTL is not None:
-        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)

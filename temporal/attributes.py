@@ -7,12 +7,11 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from config.temporal import RPC_TIMEOUT
+from temporal.names import NAMES, PARTNER, STATUS, TENANT
 
-TRIP_TENANT = SearchAttributeKey.for_keyword("TripTenant")
-TRIP_STATUS = SearchAttributeKey.for_keyword("TripStatus")
-TRIP_PARTNER = SearchAttributeKey.for_keyword("TripPartner")
-KEYS = (TRIP_TENANT, TRIP_STATUS, TRIP_PARTNER)
-NAMES = tuple(key.name for key in KEYS)
+TRIP_TENANT = SearchAttributeKey.for_keyword(TENANT)
+TRIP_STATUS = SearchAttributeKey.for_keyword(STATUS)
+TRIP_PARTNER = SearchAttributeKey.for_keyword(PARTNER)
 
 _NOT_OURS = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 """How a server answers that does not let its callers see or change the attributes."""

@@ -16,9 +16,15 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from config.temporal import RPC_TIMEOUT
 from trip.partner import TASK_QUEUE
+
+PROBE_PARTNERS = "probe-partners"
+AUDIT_STORES = "audit-stores"
+SCHEDULES = (PROBE_PARTNERS, AUDIT_STORES)
+"""The ids of the schedules."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,14 @@ class Timetable:
     """Have `workflow` run every `interval_s` seconds, one run at a time.
 
     A run that takes longer than `limit_s` is ended: while it goes on, those that follow are skipped.
+    Workers of the task queue `queue` carry it out.
     """
 
     schedule_id: str
     workflow: str
     interval_s: float
     limit_s: float
+    queue: str = TASK_QUEUE
 
     def schedule(self) -> Schedule:
         """As Temporal takes it."""
@@ -39,13 +47,28 @@ class Timetable:
             action=ScheduleActionStartWorkflow(
                 self.workflow,
                 id=self.schedule_id,
-                task_queue=TASK_QUEUE,
+                task_queue=self.queue,
                 execution_timeout=timedelta(seconds=self.limit_s),
             ),
             spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=self.interval_s))]),
             # A run that was missed is made up for by the next one.
             policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
         )
+
+
+async def missing(client: Client) -> list[str]:
+    """The schedules that are not there. One that is paused is there. Raises RPCError."""
+    return [schedule_id for schedule_id in SCHEDULES if not await _is_there(client, schedule_id)]
+
+
+async def _is_there(client: Client, schedule_id: str) -> bool:
+    try:
+        await client.get_schedule_handle(schedule_id).describe(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 async def ensure(client: Client, timetables: Sequence[Timetable], *, anew: bool) -> None:

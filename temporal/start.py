@@ -1,9 +1,10 @@
 """How a trip's workflow is started: by the front door, and by whoever takes the trip over."""
 
+import hashlib
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -14,8 +15,16 @@ from trip.trip import Booking
 BOOK_TRIP = "BookTrip"
 START_S = 4.0
 """A start ends before its claim does, with all its retries."""
+LONGEST_FAIRNESS_KEY = 64
+"""In bytes."""
 TASK_TIMEOUT = timedelta(seconds=5)
 """How long the trips of a worker that dies stand still."""
+
+
+def fairness_key(tenant: str) -> str:
+    """What the server shares its tasks out by, so that many trips of one tenant hold up no other tenant's."""
+    name = tenant.encode()
+    return tenant if len(name) <= LONGEST_FAIRNESS_KEY else hashlib.sha256(name).hexdigest()
 
 
 async def start_trip(client: Client, booking: Booking) -> bool:
@@ -56,6 +65,7 @@ async def _start(client: Client, booking: Booking, attributes: TypedSearchAttrib
         task_timeout=TASK_TIMEOUT,
         id_reuse_policy=policy.ALLOW_DUPLICATE if booking.takeover else policy.REJECT_DUPLICATE,
         search_attributes=attributes,
+        priority=Priority(fairness_key=fairness_key(booking.tenant)),
         static_summary=", ".join(booking.order.partners()),
         rpc_timeout=timedelta(seconds=START_S),
     )

@@ -15,6 +15,8 @@ from temporalio.service import RPCError
 
 from record import trips, unfinished
 from record.pool import Pool
+from serving.logs import about
+from serving.tracing import continued
 from temporal.start import start_trip
 from temporal.workflows import AT_ONCE, GOES_ON, WorkflowState, described, listed
 from trip.trip import FINAL_STATUSES, Booking, Takeover, Trip
@@ -76,18 +78,21 @@ async def _start_again(client: Client, pool: Pool, trip_id: str, state: Workflow
     try:
         booking = Booking.model_validate(row["booking"])
     except ValidationError as error:
-        log.warning("trip %s is not taken over, its booking cannot be read: %s", trip_id, error)
+        log.warning(
+            "trip %s is not taken over, its booking cannot be read: %s", trip_id, error, extra=about(trip_id)
+        )
         return False
     found = state.replace("_", " ")
     if row["has_started"] or state is not WorkflowState.MISSING:
         booking.takeover = Takeover(who=who, found=found, trip=_readable(row["trip"]))
     try:
-        is_started = await start_trip(client, booking)
+        with continued(booking.traceparent):
+            is_started = await start_trip(client, booking)
     except RPCError as error:  # no reason to leave the others
-        log.warning("trip %s cannot be taken over now: %s", trip_id, error)
+        log.warning("trip %s cannot be taken over now: %s", trip_id, error, extra=about(trip_id))
         return False
     if is_started:
-        log.warning("the workflow of trip %s was %s: taken over", trip_id, found)
+        log.warning("the workflow of trip %s was %s: taken over", trip_id, found, extra=about(trip_id))
     return is_started
 
 
@@ -98,11 +103,13 @@ async def _write_result(client: Client, pool: Pool, trip_id: str) -> None:
         async with asyncio.timeout(RESULT_S):
             trip = await handle.result()
     except (RPCError, WorkflowFailureError, ValidationError, TimeoutError) as error:
-        log.warning("the result of trip %s cannot be read: %s", trip_id, error)
+        log.warning("the result of trip %s cannot be read: %s", trip_id, error, extra=about(trip_id))
         return
     if trip.status in FINAL_STATUSES:
         await trips.save(pool, trip, 0)
-        log.warning("trip %s was ended, and is written again as its workflow says", trip_id)
+        log.warning(
+            "trip %s was ended, and is written again as its workflow says", trip_id, extra=about(trip_id)
+        )
 
 
 def _readable(trip: object) -> Trip | None:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     ListWorkflowExecutionsRequest,
@@ -50,7 +51,13 @@ _STATES: dict[int, WorkflowState] = {
 
 
 async def listed(client: Client, query: str) -> AsyncIterator[tuple[str, WorkflowState]]:
-    """The runs that the query finds, which lags behind. Raises RPCError.
+    """The runs that the query finds, which lags behind. Raises RPCError."""
+    async for found in executions(client, query):
+        yield found.execution.workflow_id, _state(found.status)
+
+
+async def executions(client: Client, query: str) -> AsyncIterator[WorkflowExecutionInfo]:
+    """As `listed`, with all that the list tells. Raises RPCError.
 
     The SDK's own list raises ValueError for a status that it does not know.
     """
@@ -60,7 +67,7 @@ async def listed(client: Client, query: str) -> AsyncIterator[tuple[str, Workflo
             request, retry=True, timeout=RPC_TIMEOUT
         )
         for found in page.executions:
-            yield found.execution.workflow_id, _state(found.status)
+            yield found
         if not page.next_page_token:
             return
         request.next_page_token = page.next_page_token

@@ -13,21 +13,27 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from stack.chosen import Ports, free_ports
+from stack.parent import die_with_parent
 from stack.surroundings import forget_all
-from stack.system import Ports, free_ports
-from tests import faketime, pooler
+from tests import faketime, haproxy, pooler, prometheus
 from tests.browser import chromium
 from trials.traveller import Traveller
 from trials.world import World, described
 
 forget_all()
 
+# How long one example takes says how busy the machine is.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 20
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 45
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class RunningSystem(World):
 
 def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """What `python -m stack up` is told to run on these ports in this place."""
-    told = {f"TRIPS_{name.upper()}": str(port) for name, port in ports.model_dump().items()}
+    told = {f"TRIPS_{name.upper()}": str(port) for name, port in ports.model_dump(exclude_none=True).items()}
     return {**os.environ, **told, "TRIPS_DATA_DIR": str(data_dir), **extra}
 
 
@@ -49,7 +55,7 @@ def running_system(
 ) -> Iterator[RunningSystem]:
     """A system of its own from the project at `root`, with `extra` in its environment.
 
-    SIGTERM must end it with status 0.
+    SIGTERM must end it with status 0. It dies with the test run, also if that is killed.
     """
     ports = ports or free_ports()
     log = data_dir / "system.log"
@@ -63,6 +69,7 @@ def running_system(
             stderr=errors,
             text=True,
             process_group=0,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - a call of the kernel alone
         )
         try:
             assert process.stdout is not None
@@ -94,10 +101,10 @@ def system() -> Iterator[RunningSystem]:
 
 @pytest.fixture(scope="session")
 def spare() -> Iterator[RunningSystem]:
-    """A system that tests may spoil."""
+    """A system that tests may spoil. Its front door has narrow bounds."""
     with (
         tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
-        running_system(Path(place) / "data", SHARED) as started,
+        running_system(Path(place) / "data", SHARED | NARROW) as started,
     ):
         yield started
 
@@ -113,6 +120,10 @@ SHARED = {
     # Tests write rows of trips that no workflow carries on.
     "TRIPS_UPKEEP_S": "3600",
 }
+BACKLOG = 30
+WAITS = 2
+"""What one tenant gets if it is alone: half of all."""
+NARROW = {"TRIPS_BACKLOG": str(2 * BACKLOG), "TRIPS_WAITS": str(2 * WAITS)}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -147,10 +158,33 @@ SERVERS = {
 SHARING = {
     "tests/trials/chaos/": "chaos",
     "tests/browser/": "browser",
+    "tests/choreography/ledger/": "ledger",
+    "tests/partners/": "partners",
+    "tests/record/": "record",
+    "tests/tokens/": "tokens",
     "tests/audit/test_planted.py": "spare",
+    "tests/system/test_backpressure.py": "spare",
+    "tests/system/test_builds.py": "spare",
     "tests/system/test_openapi.py": "spare",
 }
-"""Files that share a system beside the common one, so that one xdist worker runs them."""
+"""Files that share servers beside the common system, so that one xdist worker runs them."""
+
+LONGEST = (
+    "tests/trials/chaos/",
+    "tests/system/test_lost.py",
+    "tests/audit/test_planted.py",
+    "tests/partners/",
+    "tests/browser/",
+    "tests/record/",
+    "tests/system/test_breakers.py",
+    "tests/system/test_clocks.py",
+    "tests/system/test_idempotency.py",
+    "tests/system/test_reset.py",
+    "tests/system/test_cancels.py",
+    "tests/trials/bench/test_contestants.py",
+    "tests/system/test_supervision.py",
+)
+"""Files that take long come first, so that no xdist worker is left with them at the end."""
 
 
 class Groups(LoadScopeScheduling):
@@ -168,16 +202,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a server.
 
-    Those that take longest come first, so that no xdist worker is left with them at the end. Those that look
-    at the histories of all others come last.
+    Those that look at the histories of all others come last.
     """
     for item in items:
         if isinstance(item, pytest.Function) and SERVERS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.server)
-    longest = ROOT / "tests" / "trials" / "chaos"
-    items.sort(
-        key=lambda item: (item.get_closest_marker("last") is not None, longest not in item.path.parents)
-    )
+    items.sort(key=lambda item: (item.get_closest_marker("last") is not None, _turn(item.nodeid)))
+
+
+def _turn(nodeid: str) -> int:
+    return next((turn for turn, place in enumerate(LONGEST) if nodeid.startswith(place)), len(LONGEST))
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -191,5 +225,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("=", f"tests/browser left out, no Chromium: {chromium.REMEDY}")
     if faketime.is_left_out():
         terminalreporter.write_sep("=", f"tests of wrong clocks left out, no libfaketime: {faketime.REMEDY}")
+    if haproxy.PROGRAM is None:
+        terminalreporter.write_sep("=", f"tests behind a proxy left out, {haproxy.REMEDY}")
     if pooler.PROGRAM is None:
         terminalreporter.write_sep("=", f"tests through a pooler left out, {pooler.REMEDY}")
+    if prometheus.PROMTOOL is None:
+        terminalreporter.write_sep("=", f"tests of alerts left out, {prometheus.REMEDY}")

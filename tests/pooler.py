@@ -32,12 +32,13 @@ def pgbouncer(database_url: str) -> Iterator[str]:
     assert PROGRAM is not None, REMEDY
     server, port = urlsplit(database_url), free_port()
     name = server.path.removeprefix("/")
+    password = f"password={server.password}" if server.password else ""
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as place:
         Path(place).chmod(0o755)
         settings = Path(place, "pgbouncer.ini")
         settings.write_text(f"""
 [databases]
-{name} = host={server.hostname} port={server.port} dbname={name} user={server.username}
+{name} = host={server.hostname} port={server.port} dbname={name} user={server.username} {password}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}

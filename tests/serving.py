@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from serving.connections import Connections
+from serving.server import server_config
 from stack.ports import free_port
 
 START_S = 30
 
 
 @asynccontextmanager
-async def served(app: ASGIApp) -> AsyncIterator[int]:
-    """The port that the application answers on while the context is open."""
+async def served(app: ASGIApp, taken: Connections | None = None) -> AsyncIterator[int]:
+    """The port that the application answers on while the context is open. `taken` bounds its connections."""
     port = free_port()
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
+    config = server_config(app, "127.0.0.1", port, taken or Connections())
+    config.lifespan = "auto"
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:

@@ -1,9 +1,11 @@
 """CPU seconds, by process and by whose work it was."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -12,12 +14,17 @@ from trials.load import Load
 from trials.statistics import Figures
 from trials.world import World
 
-WORKER, API, TEMPORAL, POSTGRES = "worker", "api", "temporal", "postgres"
+WORKER, API, TEMPORAL, NATS, RESTATE, POSTGRES = "worker", "api", "temporal", "nats", "restate", "postgres"
 PARTNERS, ENGINES, DRIVER, OTHERS = "partners", "engines", "driver", "others"
-GROUPS = (TEMPORAL, WORKER, API, POSTGRES, PARTNERS, ENGINES, DRIVER, OTHERS)
+GROUPS = (TEMPORAL, NATS, RESTATE, WORKER, API, POSTGRES, PARTNERS, ENGINES, DRIVER, OTHERS)
 
 SAGA = (TEMPORAL, "worker-", API)
-"""The beginnings of the names of this project's own processes."""
+"""The beginnings of the names of the processes that carry an orchestrated trip."""
+
+CHOREOGRAPHY = (NATS, "trips", API)
+"""The beginnings of the names of the processes that carry a choreographed trip, its partners apart."""
+
+_SERVERS = (TEMPORAL, NATS, RESTATE)
 
 _GROUP_OF: dict[str, str] = {
     **{partner.engine: ENGINES for partner in CATALOGUE},
@@ -34,8 +41,8 @@ def used(run_dir: Path, own: tuple[str, ...]) -> Used:
     """What each process of the system, and this one, has used so far.
 
     `own` are the beginnings of the names of the processes that are measured. They count as `worker`, except
-    Temporal and the front door; those of other contestants count as `others`. A PostgreSQL process that
-    serves a partner's role counts as that partner's engine. Blocks: it reads files.
+    the servers and the front door; those of other contestants count as `others`. A PostgreSQL
+    process that serves a partner's role counts as that partner's engine. Blocks: it reads files.
     """
     found: Used = {(DRIVER, os.getpid()): _seconds(psutil.Process())}
     for pid_file in run_dir.glob("*.pid"):
@@ -63,15 +70,37 @@ async def metered(world: World, own: tuple[str, ...], load: Load, work: Awaitabl
     after = await asyncio.to_thread(used, world.run_dir, own)
     per_trip = 1000 / max(1, len(load.trips))
     figures = {f"cpu_ms_{group}": per_trip * seconds for group, seconds in between(before, after).items()}
-    figures["cpu_ms_engine"] = sum(figures[f"cpu_ms_{group}"] for group in (TEMPORAL, WORKER, API))
+    figures["cpu_ms_engine"] = sum(figures[f"cpu_ms_{group}"] for group in (*_SERVERS, WORKER, API))
     figures["cpu_ms_own"] = figures["cpu_ms_engine"] + figures[f"cpu_ms_{POSTGRES}"]
+    figures["cpu_ms_all"] = sum(figures[f"cpu_ms_{group}"] for group in ("own", PARTNERS, ENGINES))
     return figures
+
+
+class Busy(NamedTuple):
+    """CPU seconds so far: of this process and its children, and of all processes of the machine."""
+
+    own: float
+    machine: float
+
+    def since(self, before: "Busy") -> "Busy":
+        """What was used between two looks."""
+        return Busy(self.own - before.own, self.machine - before.machine)
+
+
+def busy() -> Busy:
+    """Look once. A child that has ended is not counted any more. Blocks: it reads files."""
+    own = 0.0
+    for process in (this := psutil.Process(), *this.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own += _seconds(process)
+    machine = psutil.cpu_times()
+    return Busy(own, machine.user + machine.nice + machine.system + machine.irq + machine.softirq)
 
 
 def _group(name: str, own: tuple[str, ...]) -> str:
     if not name.startswith(own):
         return _GROUP_OF.get(name, OTHERS)
-    return name if name in (TEMPORAL, API) else WORKER
+    return name if name in (*_SERVERS, API) else WORKER
 
 
 def _family(pid_file: Path) -> Iterator[psutil.Process]:

@@ -20,14 +20,22 @@ UNDER_WAY = 2_000
 ONE_IN = 20_000
 """How rare it is that a trip needs attention."""
 
+SPAN = timedelta(days=30)
+"""The first trip is so old."""
+
+AT_ONCE = 50_000
+"""Trips that one statement writes."""
+
 FILL_TIMEOUT_S = 120.0
+VACUUM_TIMEOUT_S = 900.0
 
 _FILL = """
     insert into trips (trip_id, tenant, body_hash, booking, trip, status, version,
-                       created_at, updated_at, started_at)
+                       created_at, updated_at, started_at, ended_at)
     select id, tenant, sha256(id::bytea), replace($1::text, 'EMAIL', email)::json,
-           replace(replace($2::text, 'TRIP-ID', id), 'STATUS', status)::json, status, 9, at, at, at
-    from generate_series(1, $3::int) as n,
+           replace(replace($2::text, 'TRIP-ID', id), 'STATUS', status)::json, status, 9, at, at, at,
+           case when status in ('confirmed', 'failed') then at end
+    from generate_series($8::int, least($3::int, $8 + $9::int - 1)) as n,
          lateral (select 'trip-' || lpad(n::text, 9, '0') as id,
                          case when n % 10 = 0 then 'other' else 'default' end as tenant,
                          case when n % 10 = 3 then 'agency@EXAMPLE.com'
@@ -35,7 +43,14 @@ _FILL = """
                          case when n > $3 - $4::int then 'booking'
                               when n % $5::int = 3 then 'needs_attention'
                               when n % 40 = 2 then 'failed' else 'confirmed' end as status,
-                         $6::timestamptz + n * interval '10 ms' as at) as one
+                         $6::timestamptz + n * ($7::interval / $3) as at) as one
+    """
+
+_EVENTS = """
+    insert into trip_events (trip_id, version, trip, at)
+    select trip_id, version - number, trip, created_at from trips, generate_series(0, $3::int - 1) as number
+    where trip_id = any(array(
+        select 'trip-' || lpad(n::text, 9, '0') from generate_series($1::int, $1 + $2::int - 1) as n))
     """
 
 _ADD = """
@@ -51,12 +66,18 @@ async def migrate(connection: asyncpg.Connection) -> None:
         await connection.execute(file.read_text().split("-- migrate:down")[0])
 
 
-async def fill(connection: asyncpg.Connection, trips: int) -> None:
-    """Write so many trips, `trip-000000001` and so on: nine in ten are TENANT's, one in ten the AGENCY's."""
-    booking, trip = _documents()
-    start = datetime.now(UTC) - timedelta(days=30)
-    await connection.execute(_FILL, booking, trip, trips, UNDER_WAY, ONE_IN, start, timeout=FILL_TIMEOUT_S)
-    await connection.execute("vacuum analyze trips", timeout=FILL_TIMEOUT_S)
+async def fill(connection: asyncpg.Connection, trips: int, events: int = 0) -> None:
+    """Write so many trips, `trip-000000001` and so on, and so many `events` of each.
+
+    Nine in ten are TENANT's, one in ten the AGENCY's.
+    """
+    documents, start = _documents(), datetime.now(UTC) - SPAN
+    for first in range(1, trips + 1, AT_ONCE):
+        about = (trips, UNDER_WAY, ONE_IN, start, SPAN, first, AT_ONCE)
+        await connection.execute(_FILL, *documents, *about, timeout=FILL_TIMEOUT_S)
+        if events:
+            await connection.execute(_EVENTS, first, AT_ONCE, events, timeout=FILL_TIMEOUT_S)
+    await connection.execute("vacuum analyze trips, trip_events", timeout=VACUUM_TIMEOUT_S)
 
 
 async def add(pool: Pool, status: TripStatus) -> None:

@@ -92,10 +92,17 @@ def throughput(load: Load, in_flight: int, since: float) -> float:
     return right * in_flight / fmean(load.since(since))
 
 
-async def at_rate(book: BookOne, load: Load, per_s: float, seconds: float) -> None:
+def _no_longer() -> bool:
+    return False
+
+
+async def at_rate(
+    book: BookOne, load: Load, per_s: float, seconds: float, or_while: Callable[[], bool] = _no_longer
+) -> None:
     """Trips that come by chance (a Poisson process), `per_s` a second, at the same moments every time.
 
-    A latency counts from the moment at which the trip came, also if it has to wait for its turn.
+    They come for `seconds`, and `or_while` that says so. A latency counts from the moment at which the trip
+    came, also if it has to wait for its turn.
     """
     rng = random.Random(SEED)
     room = asyncio.Semaphore(MOST_UNDER_WAY)
@@ -106,7 +113,7 @@ async def at_rate(book: BookOne, load: Load, per_s: float, seconds: float) -> No
             await load.book(book, since)
 
     async with asyncio.TaskGroup() as group:
-        while (comes := comes + rng.expovariate(per_s)) < start + seconds:
+        while (comes := comes + rng.expovariate(per_s)) < start + seconds or or_while():
             await asyncio.sleep(comes - time.monotonic())
             group.create_task(book_one(comes))
 

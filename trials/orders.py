@@ -1,6 +1,7 @@
 """The trips that trials and tests book, made from the catalogue of partners."""
 
 import random
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -38,6 +39,13 @@ def bench_order(day: date | None = None, *, card_token: str = "tok_visa", **chan
     plenty = {stay.name: stay.plenty(day).model_dump(mode="json") for stay in STAY_CATALOGUE}
     payment = {"card_token": card_token, "currency": "JPY"}
     return order(day, **{**plenty, "points": {"redeem": 50}, "payment": payment, **changes})
+
+
+def own_order(**changes: Any) -> Json:
+    """A trip of a traveller whom nobody else books for."""
+    body = bench_order(**changes)
+    body["traveller"]["email"] = f"{uuid.uuid4()}@example.com"
+    return body
 
 
 def small_order(stay: str, **changes: Any) -> Json:

@@ -6,18 +6,25 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LOOK_EVERY_S = 0.1
+SHORTEST_S, LONGEST_S = 0.05, 0.5
+SHARE = 0.1
 
 
 async def until(
-    condition: Callable[[], Awaitable[T]], within_s: float = 15.0, every_s: float = LOOK_EVERY_S
+    condition: Callable[[], Awaitable[T]], within_s: float = 15.0, every_s: float | None = None
 ) -> T:
-    """The first answer of the condition that is true. Raises TimeoutError."""
+    """The first answer of the condition that is true. Raises TimeoutError.
+
+    A look costs the system CPU. If no interval is given, two looks are a tenth of the wait so far apart.
+    """
+    clock = asyncio.get_running_loop().time
+    start = clock()
     async with asyncio.timeout(within_s):
         while True:
             if found := await condition():
                 return found
-            await asyncio.sleep(every_s)
+            pause_s = min(max(SHARE * (clock() - start), SHORTEST_S), LONGEST_S)
+            await asyncio.sleep(every_s or pause_s)
 
 
 async def last_look(

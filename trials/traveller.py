@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -69,10 +70,16 @@ class Traveller:
         assert status == 200, trip
         return dict(trip)
 
+    def stream(
+        self, trip_id: str, after: str | None = None
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """The answer to a request for the trip's events, from the one after the id `after`."""
+        headers = self._authorization | ({} if after is None else {"Last-Event-ID": after})
+        return self.http.get(f"{self._api}/trips/{trip_id}/events", headers=headers)
+
     async def events(self, trip_id: str, after: str | None = None) -> AsyncGenerator[TripEvent, None]:
         """The trip's events, from the one after the id `after`; ends when the stream does."""
-        headers = self._authorization | ({} if after is None else {"Last-Event-ID": after})
-        async with self.http.get(f"{self._api}/trips/{trip_id}/events", headers=headers) as answer:
+        async with self.stream(trip_id, after) as answer:
             assert answer.status == 200, await answer.text()
             assert answer.content_type == "text/event-stream"
             fields: dict[str, str] = {}
@@ -91,13 +98,18 @@ class Traveller:
             trip = await self.trip(trip_id)
             return trip if trip["status"] in (statuses or FINAL) else None
 
-        found = await until(reached, within_s, LOOK_EVERY_S)
+        found = await until(reached, within_s)
         assert found is not None
         return found
 
     async def reservation(self, partner: str, key: str) -> Json | None:
         async with self.http.get(f"{self._partners[partner]}/reservations/{key}") as answer:
             return None if answer.status == 404 else dict(await answer.json())
+
+    async def hold(self, partner: str, key: str, body: Json) -> tuple[int, Json]:
+        """Hold something at the partner behind the trip's back: the answer's status and its JSON."""
+        async with self.http.put(f"{self._partners[partner]}/reservations/{key}", json=body) as answer:
+            return answer.status, await answer.json()
 
     async def release(self, partner: str, key: str) -> None:
         """Give back at the partner what it knows under the key, behind the trip's back."""

@@ -14,13 +14,18 @@ from typing import NamedTuple
 import aiohttp
 import psutil
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 
 from audit.run import Endpoints
-from serving.client import Upstream
+from config.codec import Codec, codec_of
+from config.keys import KEYS_FILE
+from config.temporal import data_converter
+from serving.upstream import Upstream
+from stack.chosen import Ports, free_ports
 from stack.parts import Check, Part, always
 from stack.runner import running
 from stack.surroundings import forget_all
-from stack.system import ROOT, Ports, System, free_ports
+from stack.system import ROOT, System
 from trials.traveller import Traveller
 from trip.partner import Partner
 
@@ -37,7 +42,10 @@ QUIET = {
 
 @dataclass(frozen=True)
 class World:
-    """Where the parts of a running system answer; `tokens` has one token of each scope."""
+    """Where the parts of a running system answer; `tokens` has one token of each scope.
+
+    `superuser_url` leads to the embedded PostgreSQL, also if the record is elsewhere.
+    """
 
     data_dir: Path
     ports: Ports
@@ -46,8 +54,11 @@ class World:
     temporal: str
     temporal_ui: str
     database_url: str
+    superuser_url: str
     partners: dict[str, str]
     engines: dict[str, str]
+    nats: str
+    metrics: dict[str, str]
 
     @property
     def run_dir(self) -> Path:
@@ -57,6 +68,14 @@ class World:
     def traveller(self, http: aiohttp.ClientSession, scope: str = "operator") -> Traveller:
         """Calls with one of the tokens; an operator may also override breakers."""
         return Traveller(http, self.api, self.partners, self.tokens[scope])
+
+    def codec(self) -> Codec | None:
+        """What encrypts payloads for Temporal."""
+        return codec_of((self.data_dir / KEYS_FILE).read_text())
+
+    def converter(self) -> DataConverter:
+        """That of the system's own clients of Temporal."""
+        return data_converter(self.codec())
 
     def endpoints(self) -> Endpoints:
         partners = {partner: Upstream(self.partners[partner.value]) for partner in Partner}

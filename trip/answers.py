@@ -58,7 +58,7 @@ def usable(verb: Verb, key: str, terms: Terms | None, status: int, body: bytes) 
         raise Unusable(f"a reservation that is {answer.status}")
     if isinstance(answer, _Priced) and terms is not None:
         _keeps_to(terms, answer)
-    return Reservation.model_construct(**dict(answer))
+    return Reservation.model_construct(**vars(answer))
 
 
 def _keeps_to(terms: Terms, answer: _Priced) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from trip.fence import Standing
 from trip.partner import Partner, Patience
@@ -37,6 +37,9 @@ class PartnerCall(BaseModel):
     that was asked for. `past_breaker` lets the first attempt through an open breaker, by an operator's word.
     `decision` is given with a capture.
     """
+
+    # The text of an error goes to logs.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     key: str
     body: dict[str, object] | None = None

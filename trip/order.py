@@ -53,11 +53,8 @@ else:
     )
 
 
-Coordination = Annotated[
-    # The console asks for a choice if the document says so, by an `enum`.
-    Literal["orchestration"], Field(json_schema_extra={"enum": ["orchestration"]})
-]
-"""How a trip is carried to its end: by one workflow that asks every partner."""
+Coordination = Literal["orchestration", "choreography"]
+"""How a trip is carried to its end: by one workflow that asks every partner, or by partners that listen."""
 
 
 class OrderedDay(NamedTuple):
@@ -76,7 +73,7 @@ class TripOrder(_OfTraveller):
     payment: PaymentMethod
     when_partner_down: Annotated[Literal["fail", "wait"], Field(title="If a partner is down")] = "fail"
     deadline_s: Annotated[int, Field(strict=True, ge=1, le=MAX_DEADLINE_S, title="Deadline (s)"), WHOLE] = 300
-    coordination: Coordination = "orchestration"
+    coordination: Annotated[Coordination | None, Field(title="Coordination")] = None
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
@@ -96,8 +93,12 @@ class TripOrder(_OfTraveller):
         return [partner for partner in Partner if self.part(partner) is not None]
 
     def as_sent(self) -> dict[str, Any]:
-        """What the traveller sent, without the defaults: the same, whatever fields a version adds."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """What the traveller wants, without the defaults: the same, whatever fields a version adds.
+
+        Who coordinates the trip is no part of that: an order that does not say takes what the front door is
+        set to, which may change between two calls with one idempotency key.
+        """
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"coordination"})
 
     def days(self) -> Iterator[OrderedDay]:
         """Every date in the order."""

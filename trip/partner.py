@@ -122,4 +122,7 @@ def activity_name(verb: Verb, partner: Partner) -> str:
 
 
 TASK_QUEUE = "trips"
-"""The one task queue of workflows and activities."""
+"""The task queue of workflows and activities, but for the audit's."""
+
+AUDIT_QUEUE = "audits"
+"""The task queue of the audit, so that a process of its own may serve it."""

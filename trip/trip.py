@@ -115,11 +115,11 @@ class Intervention(BaseModel):
 
 
 class Links(BaseModel):
-    """Addresses of the trip and of what belongs to it."""
+    """Addresses of the trip and of what belongs to it. A choreographed trip has none in Temporal's UI."""
 
     self_: Annotated[str, Field(alias="self")]
     events: str
-    temporal_ui: str
+    temporal_ui: str | None
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -162,8 +162,12 @@ class Takeover(BaseModel):
 class Booking(BaseModel):
     """What a trip's workflow is started with: an order that was accepted.
 
-    `is_searchable`: the namespace has the search attributes of trips.
+    `is_searchable`: the namespace has the search attributes of trips. `traceparent`: the span, by W3C, in
+    which the order was accepted, so that the trip continues its trace however late it starts.
     """
+
+    # The text of an error goes to logs.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     trip_id: str
     tenant: str
@@ -172,6 +176,7 @@ class Booking(BaseModel):
     links: Links
     is_searchable: bool = True
     takeover: Takeover | None = None
+    traceparent: Annotated[str | None, Field(exclude_if=lambda parent: parent is None)] = None
 
 
 def new_trip(booking: Booking) -> Trip:
@@ -183,7 +188,7 @@ def new_trip(booking: Booking) -> Trip:
         updated_at=booking.accepted_at,
         steps=[Step(name=partner) for partner in order.partners()],
         total=Total(currency=order.payment.currency),
-        coordination=order.coordination,
+        coordination=order.coordination or "orchestration",
         links=booking.links,
     )
 

@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from workflows.calls import AlreadySettled
 from workflows.fence import OVERTAKEN, Fence, TooLate
+from workflows.figures import count_end
 from workflows.progress import Progress
 from workflows.saga import Saga, StepFailed
 from workflows.tasks import cancelled, to_the_end, until
@@ -44,6 +45,7 @@ class BookTrip:
         self._cancel_asked = False
         self._capture_decided = False
         self._is_settled = False
+        self._undo_took: timedelta | None = None
 
     @workflow.run
     async def run(self, booking: Booking) -> Trip:
@@ -51,6 +53,7 @@ class BookTrip:
         ending = await self._hold() if booking.takeover is None else _lost(booking.takeover)
         await to_the_end(self._end(ending, booking.takeover))
         await to_the_end(_finished(saving))
+        count_end(self._progress.trip, self._undo_took)
         return self._progress.trip
 
     @workflow.query
@@ -105,7 +108,9 @@ class BookTrip:
                 return
             undo = await self._fence.undo(ending, after_capture=ending is not OVERTAKEN)
         self._is_settled = True
+        decided_at = workflow.now()
         await self._saga.compensate(*undo, is_asked_for=self._cancel_asked)
+        self._undo_took = workflow.now() - decided_at
 
     async def _confirm(self) -> Ending | None:
         """None if every step is confirmed, or why the trip is to be undone all the same."""

@@ -27,6 +27,9 @@ with workflow.unsafe.imports_passed_through():
         new_trip,
     )
 
+ROUNDS = 3
+"""How often all waiting tasks get their turn until a change that is due is being written."""
+
 _CALL_FIELDS = {Verb.CONFIRM: "confirmation", Verb.RELEASE: "release"}
 
 
@@ -133,6 +136,11 @@ class Progress:
             await until(lambda: True)  # what else woke up goes first, and may have more
             if is_due():
                 return
+
+    async def saving_begins(self) -> None:
+        """Let the trip be written as it is now, beside the calls that come next."""
+        for _ in range(ROUNDS):
+            await until(lambda: True)
 
     @contextlib.contextmanager
     def soon_more(self) -> Iterator[None]:

@@ -36,6 +36,7 @@ TO_CONFIRM = timedelta(seconds=2)
 """What every hold must have left when the capture is decided: one quick attempt for the capture, and one for
 the confirmations."""
 HOLDS_LAST = "holds-last-until-confirmed"
+RELEASES_TOGETHER = "releases-together"
 NOT_HELD = "not_held"
 _UNTOUCHED = frozenset({StepStatus.PENDING, StepStatus.FAILED})
 """Steps of which an undo has nothing to tell: they keep their status."""
@@ -99,7 +100,7 @@ class Saga:
     async def compensate(
         self, ending: Ending, covered: Collection[Partner], *, is_asked_for: bool = False
     ) -> None:
-        """Release the covered partners, last stage first. A release that is stuck holds up no other.
+        """Release the covered partners, side by side. A release that is stuck holds up no other.
 
         With `is_asked_for` somebody waits for the answer to a cancel.
         """
@@ -107,6 +108,15 @@ class Saga:
         if is_asked_for:
             # The answer leaves with the end of a workflow task, which a timer brings on.
             await workflow.sleep(ANSWERED_AFTER, summary="the cancel is answered")
+        if workflow.patched(RELEASES_TOGETHER):
+            await self._progress.saving_begins()
+            await together(self._release(partner) for partner in covered)
+        else:
+            await self._release_in_turn(covered)
+        self._progress.enter(ending.status)
+
+    async def _release_in_turn(self, covered: Collection[Partner]) -> None:
+        """Last stage first, as trips do that were under way before releases were made side by side."""
         releases: list[asyncio.Task[None]] = []
         for stage in reversed(STAGES):
             started = {
@@ -118,7 +128,6 @@ class Saga:
             await self._done_or_late(started)
         for release in releases:
             await release
-        self._progress.enter(ending.status)
 
     async def _done_or_late(self, releases: dict[Partner, asyncio.Task[None]]) -> None:
         """Keep the order of the releases for as long as it does not hold them up."""
@@ -158,9 +167,8 @@ class Saga:
         for step in self._progress.trip.steps:
             if step.status not in (StepStatus.HELD, StepStatus.CONFIRMED):
                 raise StepFailed(step.name, NOT_HELD, "no stage of the plan holds this step")
-            ends_early = step.expires_at is not None and step.expires_at < too_soon
-            # A trip that captured over such a hold before this check was made goes on as it did.
-            if ends_early and workflow.patched(HOLDS_LAST):
+            if step.expires_at is not None and step.expires_at < too_soon:
+                workflow.deprecate_patch(HOLDS_LAST)
                 raise StepFailed(step.name, EXPIRED, "the hold would expire before it can be confirmed")
 
     def _refused(self, partner: Partner, error: CallError) -> StepFailed:

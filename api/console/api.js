@@ -5,6 +5,9 @@ import { setClock } from "./clock.js";
 const KEY = "trips-token";
 const LIMIT_MS = 15_000;
 
+/** Under which path the front door is served; "" at the top. */
+const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
+
 let token = sessionStorage.getItem(KEY);
 let tokenRefused = () => {};
 
@@ -65,7 +68,7 @@ export async function request(path, options) {
   let answer;
   try {
     const headers = { ...options.headers, Authorization: `Bearer ${token}` };
-    answer = await fetch(path, { ...options, headers, cache: "no-store", redirect: "error" });
+    answer = await fetch(ROOT + path, { ...options, headers, cache: "no-store", redirect: "error" });
   } catch {
     throw new Problem(0, {});
   }

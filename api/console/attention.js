@@ -75,6 +75,6 @@ function stuckStep(trip, step, context) {
       ` ${call} failed after ${step[call].attempts} attempts`,
     ),
     h("p", { class: "why" }, reason(step[call].error)),
-    context.me.scope === "operator" && stuckActions(trip, step, context),
+    context.me.scopes.includes("operator") && stuckActions(trip, step, context),
   );
 }

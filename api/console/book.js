@@ -95,7 +95,7 @@ function input(part, { name, title, kind, choices, initial }, problem) {
       ? h(
           "select",
           props,
-          choices.map((value) => h("option", { value }, words(value))),
+          choices.map((value) => h("option", { value }, words(value || "default"))),
         )
       : h("input", { type: kind, ...props, list: suggested && `${id}-choices`, autocomplete: "off" });
   return h(

@@ -6,8 +6,10 @@ import { button } from "./parts.js";
 const LINKS = [
   ["trips", "Trips", () => true],
   ["attention", "Needs attention", () => true],
-  ["breakers", "Breakers", (me) => me.scope === "operator"],
-  ["lab", "Lab", (me) => me.lab && me.scope === "operator"],
+  ["breakers", "Breakers", (me) => me.scopes.includes("fleet")],
+  ["dead-letters", "Dead letters", (me) => me.broker && me.scopes.includes("fleet")],
+  ["lab", "Lab", (me) => me.lab && me.scopes.includes("fleet")],
+  ["acts", "Acts", (me) => me.scopes.includes("operator") || me.scopes.includes("fleet")],
   ["book", "Book a trip", () => true],
 ];
 
@@ -16,7 +18,7 @@ export function header({ me, waiting }, here, signOut) {
   const brand = h(
     "p",
     { class: "brand" },
-    h("img", { src: "/console/icon.svg", alt: "", width: 22, height: 22 }),
+    h("img", { src: new URL("icon.svg", import.meta.url).href, alt: "", width: 22, height: 22 }),
     "Trip booking",
   );
   if (!me) return brand;

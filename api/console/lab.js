@@ -95,7 +95,8 @@ function health(faults) {
 }
 
 function isBroken(faults) {
-  return faults.down || faults.error_rate > 0 || faults.latency_ms > 0 || faults.drop_reply_rate > 0;
+  const { down, error_rate, latency_ms, drop_reply_rate, repeat_rate, hold_back_ms } = faults;
+  return [down, error_rate, latency_ms, drop_reply_rate, repeat_rate, hold_back_ms].some(Boolean);
 }
 
 function describe(faults) {
@@ -106,6 +107,8 @@ function describe(faults) {
     faults.error_rate && `${Math.round(faults.error_rate * 100)}% answer ${faults.status}`,
     faults.latency_ms && `slow by ${duration(faults.latency_ms)}`,
     faults.drop_reply_rate && `${Math.round(faults.drop_reply_rate * 100)}% take effect and are cut`,
+    faults.repeat_rate && `${Math.round(faults.repeat_rate * 100)}% of the messages are handled twice`,
+    faults.hold_back_ms && `messages are held back by up to ${duration(faults.hold_back_ms)}`,
   ].filter(Boolean);
   const calls = CALLS.find(
     ([, verbs]) => verbs.length === faults.verbs.length && verbs.every((verb) => faults.verbs.includes(verb)),

@@ -1,10 +1,12 @@
 // The console: who is signed in, which view is open, and keeping it up to date.
 
-import { Problem, get, hasToken, onTokenRefused, useToken } from "./api.js";
+import { open as openActs } from "./acts.js";
+import { Problem, get, hasToken, onTokenRefused, request, useToken } from "./api.js";
 import { open as openAttention } from "./attention.js";
 import { open as openBook } from "./book.js";
 import { open as openBreakers } from "./breakers.js";
 import { pause, visible } from "./clock.js";
+import { open as openDeadLetters } from "./deadletters.js";
 import { patch } from "./dom.js";
 import { header } from "./header.js";
 import { open as openLab } from "./lab.js";
@@ -25,7 +27,9 @@ const VIEWS = {
   trips: openTrips,
   attention: openAttention,
   breakers: openBreakers,
+  "dead-letters": openDeadLetters,
   lab: openLab,
+  acts: openActs,
   book: openBook,
 };
 
@@ -117,7 +121,18 @@ async function countWaiting() {
   }
 }
 
+/** Have Temporal's UI show payloads in clear in this browser (POST), or no more (DELETE). */
+async function decoding(method, me) {
+  if (!me?.codec || !me.scopes.includes("fleet")) return;
+  try {
+    await request("/codec/session", { method });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error; // the UI then shows them encrypted, and says so
+  }
+}
+
 function signOut(refusal) {
+  if (!refusal) decoding("DELETE", session.me);
   useToken(null);
   Object.assign(session, { me: null, refusal, waiting: null });
   element("dialog").close();
@@ -128,6 +143,7 @@ function signOut(refusal) {
 
 function signedIn(me) {
   Object.assign(session, { me, refusal: null });
+  decoding("POST", me);
   trouble("");
   show(viewHere(), true);
 }

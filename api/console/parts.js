@@ -32,6 +32,13 @@ const STATES = {
   healthy: ["tick", "good"],
   broken: ["cross", "bad"],
   silent: ["alarm", "warn"],
+  requested: ["sent", "busy"],
+  refused: ["cross", "bad"],
+  lapsed: ["cross", "warn"],
+  bought: ["tick", "busy"],
+  captured: ["tick", "good"],
+  withdrawn: ["back", "warn"],
+  tried: ["alarm", "warn"],
 };
 
 /** A state by sign, colour and word. */
@@ -92,5 +99,14 @@ export function table(caption, headings, rows) {
       ),
       h("tbody", {}, rows),
     ),
+  );
+}
+
+/** The ways to a list's other pages, each `[text, address]`; a page that is not there is left out. */
+export function pages(...ways) {
+  return h(
+    "nav",
+    { class: "pages", "aria-label": "Pages" },
+    ways.filter(Boolean).map(([text, href]) => h("a", { href, key: text }, text)),
   );
 }

@@ -21,7 +21,7 @@ export async function stepNames() {
 
 /**
  * The parts of an order as `{ name, title, optional, fields }`. A field is `{ name, title, kind, choices,
- * initial }`: `kind` is an input's type or `select`. The last part, without a name, is the order's own fields.
+ * initial }`: `kind` is an input's type or `select`, whose choice "" says nothing. The last part, without a name, is the order's own fields.
  */
 export async function orderParts() {
   const document = await described();
@@ -49,18 +49,19 @@ export async function orderParts() {
 /** The schema itself: what a reference stands for, and of a value or null the value's. */
 function resolved(document, schema) {
   const shape = schema.anyOf?.find(({ type }) => type !== "null") ?? schema;
-  if (!shape.$ref) return { ...shape, title: schema.title ?? shape.title };
+  if (!shape.$ref) return { ...shape, title: schema.title ?? shape.title, nullable: shape !== schema };
   return document.components.schemas[shape.$ref.split("/").at(-1)];
 }
 
-function field(name, { title, type, format, enum: values, examples, default: usual }, example, later) {
+function field(name, shape, example, later) {
+  const { title, type, format, enum: values, nullable, examples, default: usual } = shape;
   const kind = values ? "select" : format === "date" ? "date" : type === "integer" ? "number" : "text";
   const initial = example ?? usual ?? "";
   return {
     name,
     title,
     kind,
-    choices: values ?? examples ?? [],
+    choices: (nullable && values ? ["", ...values] : values) ?? examples ?? [],
     initial: kind === "date" ? moved(initial, later) : initial,
   };
 }

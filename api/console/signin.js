@@ -51,7 +51,7 @@ export function open(context) {
         h(
           "p",
           { id: "token-help", class: "help" },
-          "The first tokens are in tokens.json in the data directory. Yours stays in this tab until you sign out or close it.",
+          "The first tokens are in tokens.json in the data directory. Yours stays in this tab until you sign out or close it. One of the scope fleet also lets Temporal's UI decode payloads in this browser, until you sign out or for twelve hours.",
         ),
         problemBox(problem),
         h(

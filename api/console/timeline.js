@@ -155,7 +155,7 @@ function mark(attempt, { at }) {
   return h(
     "rect",
     { class: `mark ${attempt.outcome}`, x: x(from), y: 2, height: 20, width: x(Math.max(0.4, to - from)) },
-    h("title", {}, inWords(attempt)),
+    h("title", {}, attemptInWords(attempt)),
   );
 }
 
@@ -187,7 +187,8 @@ function legend() {
   );
 }
 
-function inWords({ verb, attempt, outcome, took_ms: took, error, next_at: next, at }) {
+/** An attempt that failed, in words. */
+export function attemptInWords({ verb, attempt, outcome, took_ms: took, error, next_at: next, at }) {
   const said = [`${verb}, attempt ${attempt}: ${OUTCOMES[outcome] ?? words(outcome)}`];
   if (took) said.push(`${wasSent({ outcome }) ? "after" : "for"} ${duration(took)}`);
   if (error) said.push(`(${error})`);
@@ -207,7 +208,7 @@ export function log(story) {
     ...story.attempts.map((attempt) => ({
       at: Date.parse(attempt.at),
       name: attempt.step,
-      what: inWords(attempt),
+      what: attemptInWords(attempt),
     })),
   ].toSorted((a, b) => a.at - b.at);
   const row = ({ at, name, what }) =>

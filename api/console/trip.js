@@ -5,6 +5,7 @@ import { now } from "./clock.js";
 import { ask } from "./dialog.js";
 import { h } from "./dom.js";
 import { follow } from "./events.js";
+import { messages } from "./messages.js";
 import { button, problemBox, state, table } from "./parts.js";
 import { isStuck, stuckActions } from "./stuck.js";
 import { Story } from "./story.js";
@@ -12,17 +13,18 @@ import { log, timeline } from "./timeline.js";
 import { age, moment, money, reason, words } from "./words.js";
 
 const FINAL = new Set(["confirmed", "failed", "cancelled"]);
-const MOST_ATTEMPTS = 500;
+const MOST = 500; // attempts, and messages
 const LATE_MS = 5000;
 
-/** The page of the trip `id`. It follows the trip's events; the attempts are asked for while it goes on. */
+/** The page of the trip `id`. It follows the trip's events, and asks for the rest while the trip goes on. */
 export function open(context) {
   const path = `/trips/${encodeURIComponent(context.id)}`;
   const story = new Story();
   const closing = new AbortController();
   const openedAt = now();
   let refusal = null;
-  let complete = false; // all attempts are here: the last are written a little after the trip's end
+  let told = null; // the messages of a choreographed trip
+  let complete = false; // all is here: the last attempts are written a little after the trip's end
 
   const seen = ({ data }) => {
     const trip = JSON.parse(data);
@@ -44,7 +46,9 @@ export function open(context) {
     refresh: async () => {
       if (complete || refusal) return;
       const over = FINAL.has(story.trip?.status) && now() - Date.parse(story.trip.updated_at) > LATE_MS;
-      story.attempts = (await get(`${path}/attempts?limit=${MOST_ATTEMPTS}`)).items;
+      const list = (name) => get(`${path}/${name}?limit=${MOST}`);
+      story.attempts = (await list("attempts")).items;
+      if (isChoreographed(story.trip)) told = await list("messages");
       complete = over;
     },
     draw: () => [
@@ -52,6 +56,7 @@ export function open(context) {
       problemBox(refusal),
       story.trip && [heading(story.trip), facts(story.trip), actions(path, story.trip, context)],
       story.trip && [steps(story.trip, context), interventions(story.trip), timeline(story), log(story)],
+      told && messages(story.trip, told),
     ],
     close: () => closing.abort(),
   };
@@ -61,13 +66,18 @@ function heading(trip) {
   return h("h1", { class: "trip-title" }, "Trip ", h("code", {}, trip.trip_id), " ", state(trip.status));
 }
 
-function facts({ total, created_at: created, failure }) {
+function isChoreographed(trip) {
+  return trip?.coordination === "choreography";
+}
+
+function facts({ total, created_at: created, coordination, failure }) {
   const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
   return h(
     "dl",
     { class: "facts" },
     fact("Total", money(total.amount_minor, total.currency)),
     fact("Booked", moment(created), h("span", { class: "aside" }, ` ${age(created)} ago`)),
+    fact("Coordination", coordination),
     failure && fact("Failed", failure.step && `${failure.step}: `, reason(failure)),
   );
 }
@@ -80,17 +90,18 @@ function actions(path, trip, context) {
     "div",
     { class: "actions" },
     trip.status === "booking" && button("Cancel the trip…", cancel, { key: "cancel" }),
-    h(
-      "a",
-      { href: trip.links.temporal_ui, target: "_blank", rel: "noopener noreferrer" },
-      "Its history in the Temporal UI",
-    ),
+    trip.links.temporal_ui &&
+      h(
+        "a",
+        { href: trip.links.temporal_ui, target: "_blank", rel: "noopener noreferrer" },
+        "Its history in the Temporal UI",
+      ),
   );
 }
 
 const CANCEL = {
   title: "Cancel this trip?",
-  text: "All that was held is released again, in order. This cannot be taken back.",
+  text: "All that was held is released again. This cannot be taken back.",
   action: "Cancel the trip",
   danger: true,
 };
@@ -117,7 +128,7 @@ function steps(trip, context) {
 }
 
 function stepRow(trip, step, context) {
-  const stuck = isStuck(trip, step) && context.me.scope === "operator";
+  const stuck = isStuck(trip, step) && context.me.scopes.includes("operator");
   return h(
     "tr",
     { key: step.name },

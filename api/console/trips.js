@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { button, state } from "./parts.js";
+import { button, pages, state } from "./parts.js";
 import { stepNames } from "./schema.js";
 import { age, moment, money, shortId, words } from "./words.js";
 
@@ -19,7 +19,12 @@ export function open({ query }) {
       steps ??= await stepNames();
       page = await get(`/trips?${new URLSearchParams({ ...query, limit: PAGE })}`);
     },
-    draw: () => [h("h1", {}, "Trips"), filters(query), page && list(page, steps), page && pages(query, page)],
+    draw: () => [
+      h("h1", {}, "Trips"),
+      filters(query),
+      page && list(page, steps),
+      page && otherPages(query, page),
+    ],
   };
 }
 
@@ -93,7 +98,12 @@ function row(trip, steps) {
   return h(
     "tr",
     { key: trip.trip_id, role: "row" },
-    cell("id", {}, h("a", { href: `#/trips/${trip.trip_id}`, title: trip.trip_id }, shortId(trip.trip_id))),
+    cell(
+      "id",
+      {},
+      h("a", { href: `#/trips/${trip.trip_id}`, title: trip.trip_id }, shortId(trip.trip_id)),
+      h("span", { class: "why" }, trip.coordination),
+    ),
     cell("status", {}, state(trip.status), trip.failure && h("span", { class: "why" }, cause(trip.failure))),
     steps.map((name) =>
       stepCell(
@@ -121,11 +131,9 @@ function cause({ step, code }) {
   return step ? `${step}: ${words(code)}` : words(code);
 }
 
-function pages(query, { next_cursor: older }) {
-  return h(
-    "nav",
-    { class: "pages", "aria-label": "Pages" },
-    query.cursor && h("a", { href: address({ ...query, cursor: "" }), key: "newest" }, "Newest"),
-    older && h("a", { href: address({ ...query, cursor: older }), key: "older" }, "Older"),
+function otherPages(query, { next_cursor: older }) {
+  return pages(
+    query.cursor && ["Newest", address({ ...query, cursor: "" })],
+    older && ["Older", address({ ...query, cursor: older })],
   );
 }

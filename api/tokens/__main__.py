@@ -1,4 +1,7 @@
-"""`python -m api.tokens` makes, lists and revokes tokens, in the database of DATABASE_URL."""
+"""`python -m api.tokens` makes, lists and revokes tokens, in the database of DATABASE_URL.
+
+It also says which members are a tenant's.
+"""
 
 import argparse
 import asyncio
@@ -11,14 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
 from config.settings import settings
+from record import members
 from record.pool import Pool, RecordAway, open_pool
 from serving.fields import Identifier
 
 DEFAULT_TENANT = "default"
 MAX_DAYS = 3650
+USUAL_DAYS = 90
 
 _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
-_file: TypeAdapter[dict[Scope, str]] = TypeAdapter(dict[Scope, str])
+_file: TypeAdapter[dict[tokens.First, str]] = TypeAdapter(dict[tokens.First, str])
 
 
 class BadInput(Exception):
@@ -44,9 +49,20 @@ def _arguments() -> argparse.Namespace:
 
     make = commands.add_parser("make", help="make a token and print it, this once")
     make.add_argument("--tenant", type=_name, required=True, help="whose trips it reaches")
-    make.add_argument("--scope", required=True, choices=[scope.value for scope in Scope])
+    make.add_argument(
+        "--scope",
+        required=True,
+        action="append",
+        choices=[scope.value for scope in Scope],
+        help="what it may do; give it again for another one besides",
+    )
     make.add_argument("--name", type=_name, required=True, help="who or what will hold it")
-    make.add_argument("--days", type=_days, help="how many days it is valid; without end if not given")
+    make.add_argument(
+        "--days",
+        type=_days,
+        default=USUAL_DAYS,
+        help=f"how many days it is valid; {USUAL_DAYS} if not given",
+    )
     make.set_defaults(run=_make)
 
     listed = commands.add_parser("list", help=f"the last {tokens.MAX_LISTED} tokens, newest first")
@@ -57,6 +73,12 @@ def _arguments() -> argparse.Namespace:
     revoke.add_argument("token_id", help="the part of the token before its dot")
     revoke.set_defaults(run=_revoke)
 
+    mapped = commands.add_parser("members", help="whose points a tenant may redeem, if TRIPS_MEMBERS is own")
+    mapped.add_argument("--tenant", type=_name, required=True)
+    mapped.add_argument("--add", type=_name, nargs="+", default=[], metavar="MEMBER_ID")
+    mapped.add_argument("--remove", type=_name, nargs="+", default=[], metavar="MEMBER_ID")
+    mapped.set_defaults(run=_members)
+
     register = commands.add_parser("register", help="store the hashes of a tokens.json")
     register.add_argument("file", type=Path)
     register.set_defaults(run=_register)
@@ -64,7 +86,8 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _make(pool: Pool, chosen: argparse.Namespace) -> None:
-    print(await tokens.make(pool, Caller(chosen.tenant, Scope(chosen.scope), chosen.name), chosen.days))
+    scopes = frozenset(Scope(scope) for scope in chosen.scope)
+    print(await tokens.make(pool, Caller(chosen.tenant, scopes, chosen.name), chosen.days))
 
 
 async def _list(pool: Pool, chosen: argparse.Namespace) -> None:
@@ -73,7 +96,8 @@ async def _list(pool: Pool, chosen: argparse.Namespace) -> None:
 
 
 def _shown(token: tokens.StoredToken) -> str:
-    words = [token.token_id, token.tenant, token.scope, token.name, f"made {token.created_at:%Y-%m-%d}"]
+    scopes = ",".join(scope for scope in Scope if scope in token.scopes)
+    words = [token.token_id, token.tenant, scopes, token.name, f"made {token.created_at:%Y-%m-%d}"]
     if token.expires_at:
         words.append(f"expires {token.expires_at:%Y-%m-%d %H:%M}")
     if token.revoked_at:
@@ -86,17 +110,24 @@ async def _revoke(pool: Pool, chosen: argparse.Namespace) -> None:
         raise BadInput("no token has this id; `python -m api.tokens list` shows the ids")
 
 
+async def _members(pool: Pool, chosen: argparse.Namespace) -> None:
+    await members.add(pool, chosen.tenant, chosen.add)
+    await members.remove(pool, chosen.tenant, chosen.remove)
+    for member_id in await members.listed(pool, chosen.tenant):
+        print(member_id)
+
+
 async def _register(pool: Pool, chosen: argparse.Namespace) -> None:
-    for scope, token in _read(chosen.file).items():
+    for name, token in _read(chosen.file).items():
         try:
-            await tokens.register(pool, token, Caller(DEFAULT_TENANT, scope, scope.value))
+            await tokens.register(pool, token, Caller(DEFAULT_TENANT, tokens.FIRST_TOKENS[name], name))
         except tokens.TokenFormatError:
             raise BadInput(
-                f"{chosen.file}: {scope} is no token; remove the file to have new ones made"
+                f"{chosen.file}: {name} is no token; remove the file to have new ones made"
             ) from None
 
 
-def _read(path: Path) -> dict[Scope, str]:
+def _read(path: Path) -> dict[tokens.First, str]:
     """The tokens of a file of the form `{"traveller": "…", "operator": "…"}`. Raises BadInput."""
     try:
         return _file.validate_json(path.read_text())

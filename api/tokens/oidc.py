@@ -13,21 +13,35 @@ from serving.fields import Identifier
 LEEWAY_S = 10
 """How far the issuer's clock may be off."""
 
-_SCOPES = {"trips:operator": Scope.OPERATOR, "trips:traveller": Scope.TRAVELLER}
+_SCOPES = {f"trips:{scope}": scope for scope in Scope}
 _identifier: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 async def verify(oidc: Oidc, keys: Keys, token: str) -> Caller | None:
-    """The caller: tenant from the claim `tenant`, scope from `scope`, name from `sub`.
+    """The caller: tenant and scopes from the claims that are set, name from `sub`.
 
-    None if the signature, issuer, audience, time or a claim is wrong. Raises KeysAway.
+    None if the type, signature, issuer, audience, time or a claim is wrong. Raises KeysAway.
     """
     try:
-        key_id = jwt.get_unverified_header(token).get("kid")
-        key = await keys.find(key_id) if isinstance(key_id, str) else None
-        if key is None:
+        head = jwt.get_unverified_header(token)
+        if not _is_of_type(head.get("typ"), oidc.types):
             return None
-        claims = jwt.decode(
+        key_id, algorithm = head.get("kid"), head.get("alg")
+        if not isinstance(algorithm, str) or not isinstance(key_id, str | None):
+            return None
+        for key in await keys.find(key_id, algorithm):
+            claims = _claims(oidc, key, token)
+            if claims is not None:
+                return _caller(oidc, claims)
+    except jwt.PyJWTError:
+        pass
+    return None
+
+
+def _claims(oidc: Oidc, key: jwt.PyJWK, token: str) -> dict[str, Any] | None:
+    """The token's claims. None if another key has signed it. Raises PyJWTError if they are wrong."""
+    try:
+        claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=list(ALGORITHMS),
@@ -36,18 +50,36 @@ async def verify(oidc: Oidc, keys: Keys, token: str) -> Caller | None:
             leeway=LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
-    except jwt.PyJWTError:
+    except jwt.InvalidSignatureError:
         return None
-    return _caller(claims)
+    return claims
 
 
-def _caller(claims: dict[str, Any]) -> Caller | None:
-    granted = claims.get("scope")
-    words = granted.split() if isinstance(granted, str) else []
-    scope = next((scope for word, scope in _SCOPES.items() if word in words), None)
+def _is_of_type(given: object, types: tuple[str, ...]) -> bool:
+    """Whether `typ` is one of these media types (RFC 7515), which may leave out `application/`.
+
+    Without one, a token is a `JWT`.
+    """
+    if given is None:
+        given = "JWT"
+    if not isinstance(given, str):
+        return False
+    return given.lower().removeprefix("application/") in {one.lower() for one in types}
+
+
+def _caller(oidc: Oidc, claims: dict[str, Any]) -> Caller | None:
+    words = [word for text in _texts(claims.get(oidc.scope_claim)) for word in text.split()]
+    scopes = frozenset(_SCOPES[word] for word in words if word in _SCOPES)
     try:
-        tenant = _identifier.validate_python(claims.get("tenant"))
+        tenant = _identifier.validate_python(claims.get(oidc.tenant_claim))
         name = _identifier.validate_python(claims["sub"])
     except ValidationError:
         return None
-    return None if scope is None else Caller(tenant, scope, name)
+    members = frozenset(_texts(claims.get(oidc.member_claim)))
+    return Caller(tenant, scopes, name, subject=name, members=members) if scopes else None
+
+
+def _texts(claim: object) -> list[str]:
+    """The texts of a claim that is a text or a list of them."""
+    listed = claim if isinstance(claim, list) else [claim]
+    return [one for one in listed if isinstance(one, str)]

@@ -4,15 +4,28 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import asyncpg
 
 from api.tokens.caller import Caller, Scope
+from record import acts
+from record.acts import Act
 from record.pool import Pool, connected
 
 MAX_LISTED = 1000
+COMMAND = "python -m api.tokens"
+"""Who makes and revokes tokens."""
+
+First = Literal["traveller", "operator"]
+FIRST_TOKENS: Mapping[First, frozenset[Scope]] = {
+    "traveller": frozenset({Scope.TRAVELLER}),
+    "operator": frozenset({Scope.OPERATOR, Scope.FLEET}),
+}
+"""What each token of a `tokens.json` may do, by its name there."""
 
 _TOKEN = re.compile(r"(?P<token_id>[0-9a-f]{16})\.(?P<secret>[A-Za-z0-9_-]{43})", re.ASCII)
 _NO_HASH = bytes(hashlib.sha256().digest_size)
@@ -28,7 +41,7 @@ class StoredToken:
 
     token_id: str
     tenant: str
-    scope: Scope
+    scopes: frozenset[Scope]
     name: str
     created_at: datetime
     expires_at: datetime | None
@@ -56,25 +69,29 @@ async def make(pool: Pool, caller: Caller, days: int | None = None) -> str:
 
 
 async def register(pool: Pool, token: str, caller: Caller, days: int | None = None) -> None:
-    """Store a given token. A token that is stored already stays as it is, also if it was revoked.
+    """Store a given token. Of one that is stored already, only whether it is of the fleet changes.
 
     Raises TokenFormatError.
     """
     token_id, hashed = _split(token)
-    async with connected(pool) as connection:
-        await connection.execute(
+    async with connected(pool) as connection, connection.transaction():
+        is_new = await connection.fetchval(
             """
-            insert into tokens (token_id, tenant, scope, name, hash, expires_at)
-            values ($1, $2, $3, $4, $5, now() + make_interval(days => $6))
-            on conflict (token_id) do nothing
+            insert into tokens (token_id, tenant, scope, fleet, name, hash, expires_at)
+            values ($1, $2, $3, $4, $5, $6, now() + make_interval(days => $7))
+            on conflict (token_id) do update set fleet = excluded.fleet where tokens.hash = excluded.hash
+            returning xmax = 0
             """,
             token_id,
             caller.tenant,
-            caller.scope.value,
+            (Scope.OPERATOR if Scope.OPERATOR in caller.scopes else Scope.TRAVELLER).value,
+            Scope.FLEET in caller.scopes,
             caller.name,
             hashed,
             days,
         )
+        if is_new:
+            await acts.add(connection, Act("make_token", "done", caller.tenant, COMMAND, target=token_id))
 
 
 async def find(pool: Pool, token: str) -> Caller | None:
@@ -86,7 +103,7 @@ async def find(pool: Pool, token: str) -> Caller | None:
     async with connected(pool) as connection:
         row = await connection.fetchrow(
             """
-            select tenant, scope, name, hash from tokens
+            select tenant, scope, fleet, name, hash from tokens
             where token_id = $1 and revoked_at is null and (expires_at is null or expires_at > now())
             """,
             token_id,
@@ -95,17 +112,22 @@ async def find(pool: Pool, token: str) -> Caller | None:
     matches = hmac.compare_digest(hashed, row["hash"] if row else _NO_HASH)
     if row is None or not matches:
         return None
-    return Caller(row["tenant"], Scope(row["scope"]), row["name"])
+    return Caller(row["tenant"], _scopes(row), row["name"], subject=token_id)
 
 
 async def revoke(pool: Pool, token_id: str) -> bool:
     """Refuse the token from now on. False if no token has this id."""
-    async with connected(pool) as connection:
-        known = await connection.fetchval(
-            "update tokens set revoked_at = coalesce(revoked_at, now()) where token_id = $1 returning true",
+    async with connected(pool) as connection, connection.transaction():
+        tenant = await connection.fetchval(
+            "select tenant from tokens where token_id = $1 for update", token_id
+        )
+        revoked = await connection.fetchval(
+            "update tokens set revoked_at = now() where token_id = $1 and revoked_at is null returning true",
             token_id,
         )
-    return bool(known)
+        if revoked:
+            await acts.add(connection, Act("revoke_token", "done", tenant, COMMAND, target=token_id))
+    return tenant is not None
 
 
 async def list_tokens(pool: Pool, tenant: str | None = None) -> list[StoredToken]:
@@ -113,7 +135,7 @@ async def list_tokens(pool: Pool, tenant: str | None = None) -> list[StoredToken
     async with connected(pool) as connection:
         rows = await connection.fetch(
             """
-            select token_id, tenant, scope, name, created_at, expires_at, revoked_at from tokens
+            select token_id, tenant, scope, fleet, name, created_at, expires_at, revoked_at from tokens
             where $1::text is null or tenant = $1
             order by created_at desc, token_id limit $2
             """,
@@ -124,4 +146,9 @@ async def list_tokens(pool: Pool, tenant: str | None = None) -> list[StoredToken
 
 
 def _stored(row: asyncpg.Record) -> StoredToken:
-    return StoredToken(**{**row, "scope": Scope(row["scope"])})
+    named = {name: value for name, value in row.items() if name not in ("scope", "fleet")}
+    return StoredToken(scopes=_scopes(row), **named)
+
+
+def _scopes(row: asyncpg.Record) -> frozenset[Scope]:
+    return frozenset({Scope(row["scope"])} | ({Scope.FLEET} if row["fleet"] else set()))

@@ -1,5 +1,5 @@
 """`python docs/pictures/take_screenshot.py` books the example trip on a system of its own and takes
-temporal-ui.png: the trip in Temporal's UI. Prints the trip.
+temporal-ui.png: the trip in Temporal's UI, as an operator who has signed in sees it. Prints the trip.
 
 Needs a Chromium, as tests/browser/chromium.py finds it.
 """
@@ -18,9 +18,11 @@ from playwright.async_api import FloatRect, Page, ViewportSize, async_playwright
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
+from stack.chosen import free_ports  # noqa: E402
 from stack.runner import running, stop_event  # noqa: E402  after the path to it
-from stack.system import System, free_ports  # noqa: E402
+from stack.system import System  # noqa: E402
 from tests.browser.chromium import FLAGS, chromium  # noqa: E402
+from tests.browser.console import decoding  # noqa: E402
 
 PICTURE = HERE / "temporal-ui.png"
 VIEW: ViewportSize = {"width": 1500, "height": 1500}
@@ -63,16 +65,26 @@ async def booked(api: str, token: str) -> dict[str, Any]:
     return trip
 
 
-async def photograph(url: str) -> None:
+async def photograph(url: str, api: str, operator: str) -> None:
     """Take the picture of the page once its timeline is drawn."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
             page = await browser.new_page(viewport=VIEW)
+            await signed_in(page, api, operator)
             await page.goto(url, timeout=DRAWN_TIMEOUT_MS)
             await page.screenshot(path=PICTURE, clip=await _drawn(page))
         finally:
             await browser.close()
+
+
+async def signed_in(page: Page, api: str, operator: str) -> None:
+    """Give the browser the operator's cookie, and tell the UI to send it to the codec."""
+    await page.goto(f"{api}/console", timeout=DRAWN_TIMEOUT_MS)
+    await page.get_by_label("Token").fill(operator)
+    async with page.expect_response(f"{api}/codec/session", timeout=DRAWN_TIMEOUT_MS):
+        await page.get_by_role("button", name="Sign in").click()
+    await decoding(page, api)
 
 
 async def _drawn(page: Page) -> FloatRect:
@@ -95,8 +107,9 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trips-picture-", ignore_cleanup_errors=True) as place:
         system = System(Path(place) / "data", free_ports())
         async with running(system, lambda _name, _line: None, stop_event()):
-            trip = await booked(system.url(system.ports.api_port), system.tokens()["traveller"])
-            await photograph(trip["links"]["temporal_ui"])
+            api, tokens = system.url(system.ports.api_port), system.tokens()
+            trip = await booked(api, tokens["traveller"])
+            await photograph(trip["links"]["temporal_ui"], api, tokens["operator"])
     print(json.dumps(trip, indent=2))
 
 

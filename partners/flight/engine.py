@@ -8,11 +8,16 @@
 | `{flight}:reservation:KEY` | hash: a reservation; it never expires, so that a closed key stays closed |
 | `{flight}:keys`, `{flight}:keys:STATUS` | sorted sets of reservation keys, in the order of their names |
 | `{flight}:due` | sorted set of the keys held, by their expiry in milliseconds |
+| `{flight}:untold` | sorted set of the keys whose present state is not marked as told, by its time |
+| `{flight}:heard:KEY` | hash: what was heard of a key, by source |
 
 The braces put all of them on one node of a Redis Cluster, where a script may touch no other.
+
+A reservation that takes part in a choreographed saga has a `note` and a `seq`, too, and a `refusal` if one
+closed its key.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +56,15 @@ class Engine:
         """At most `limit` members of an index in their order, those after the name `after`."""
         start = "-" if after is None else f"({after}"
         return cast("list[str]", await self.redis.zrangebylex(PREFIX + index, start, "+", start=0, num=limit))
+
+    async def untold(self, limit: int) -> Sequence[str]:
+        """At most `limit` keys whose present state is not marked as told, those left longest first."""
+        ordered = self.redis.zrangebyscore(f"{PREFIX}untold", "-inf", "+inf", start=0, num=limit)
+        return cast("list[str]", await ordered)
+
+    async def write(self, name: str, fields: Mapping[str, str]) -> None:
+        """Write these fields of the hash of this name."""
+        await self.redis.hset(PREFIX + name, mapping=dict(fields.items()))
 
     async def hashes(self, names: Sequence[str]) -> list[dict[str, str]]:
         """The hashes of these names, in one round trip."""

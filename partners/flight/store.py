@@ -1,12 +1,14 @@
 """The flight partner's store: a script a verb does both the reservation's record and its day's counters."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from partners.erasing import without_parts, without_words
 from partners.flight.declaration import FlightSeats
 from partners.flight.engine import Engine
 from partners.inventory import InventoryRow, Position
+from partners.participant import Noted, Refusal, Told
 from partners.redis import CALL_TIMEOUT_S
 from partners.rules import confirmed, new_reference, repeated
 from partners.store import Code, Refused, Reservation, Status, UnknownKey
@@ -14,6 +16,10 @@ from partners.store import Code, Refused, Reservation, Status, UnknownKey
 SWEEP_BATCH = 500
 
 Hash = dict[str, str]
+
+
+def _hash(fields: Sequence[str]) -> Hash:
+    return dict(zip(fields[::2], fields[1::2], strict=True))
 
 
 def _expiry(found: Hash) -> datetime | None:
@@ -27,6 +33,20 @@ def _reservation(found: Hash, now: datetime) -> Reservation:
     return reservation
 
 
+def _noted(found: Hash) -> Noted:
+    refusal = Refusal.model_validate_json(found["refusal"]) if "refusal" in found else None
+    return Noted.model_validate(found | {"expires_at": _expiry(found), "refusal": refusal})
+
+
+def _answer(found: Hash, now: datetime) -> Reservation:
+    """What a verb answers, once the row is written as it stands."""
+    return _noted(found) if "note" in found else _reservation(found, now)
+
+
+def _given(note: str | None) -> Sequence[str]:
+    return () if note is None else (note,)
+
+
 def _body(found: Hash) -> tuple[str | None, ...]:
     return tuple(found.get(field) for field in ("flight_no", "date", "seats"))
 
@@ -38,11 +58,11 @@ class FlightStore:
         self._engine = engine
         self._hold_ms = round(hold_s * 1000)
 
-    async def hold(self, key: str, body: FlightSeats) -> tuple[Reservation, bool]:
-        """As Store.hold."""
+    async def hold(self, key: str, body: FlightSeats, note: str | None = None) -> tuple[Reservation, bool]:
+        """As Participant.hold."""
         wanted = (body.flight_no, body.date.isoformat(), str(body.seats))
         reference = new_reference("FLIGHT")
-        answer, found, now = await self._run("hold", key, *wanted, reference, self._hold_ms)
+        answer, found, now = await self._run("hold", key, *wanted, reference, self._hold_ms, *_given(note))
         if answer == "not_found":
             raise Refused(Code.NOT_FOUND, f"there is no flight {body.flight_no}")
         if answer == "sold_out":
@@ -51,17 +71,53 @@ class FlightStore:
             )
         # A repeat of this very call, sent again over a fresh connection, finds its own reference.
         new = found["status"] == Status.HELD and found.get("reference") == reference
-        return repeated(_reservation(found, now), _body(found) == wanted), new
+        return repeated(_answer(found, now), _body(found) == wanted), new
 
     async def confirm(self, key: str) -> Reservation:
-        """As Store.confirm."""
+        """As Participant.confirm."""
         _, found, now = await self._run("confirm", key)
-        return confirmed(_reservation(found, now) if found else None)
+        return confirmed(_answer(found, now) if found else None)
 
-    async def release(self, key: str) -> Reservation:
-        """As Store.release."""
-        _, found, now = await self._run("release", key)
-        return _reservation(found, now)
+    async def release(self, key: str, note: str | None = None) -> Reservation:
+        """As Participant.release."""
+        _, found, now = await self._run("release", key, *_given(note))
+        return _answer(found, now)
+
+    async def refuse(self, key: str, refusal: Refusal, note: str) -> Noted:
+        """As Participant.refuse."""
+        _, found, _ = await self._run("refuse", key, refusal.model_dump_json(), note)
+        return _noted(found)
+
+    async def written(self, key: str) -> Noted | None:
+        """As Participant.written."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            [found] = await self._engine.hashes([f"reservation:{key}"])
+        return _noted(found) if "note" in found else None
+
+    async def untold(self, limit: int) -> Sequence[Noted]:
+        """As Participant.untold."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            keys = await self._engine.untold(limit)
+            found = await self._engine.hashes([f"reservation:{key}" for key in keys])
+        return [_noted(reservation) for reservation in found]
+
+    async def mark_told(self, told: Sequence[Told]) -> None:
+        """As Participant.mark_told."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._engine.run("told", *(part for entry in told for part in entry))
+
+    async def arrive(self, key: str, source: str, word: str) -> Mapping[str, str]:
+        """As Participant.arrive."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return _hash(await self._engine.run("arrive", key, source, word))
+
+    async def erase(self, key: str) -> None:
+        """As Store.erase. A flight's row knows nobody, but for what a message asked of others."""
+        erased = {"note": without_parts, "refusal": without_words}
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            [found] = await self._engine.hashes([f"reservation:{key}"])
+            if left := {field: erase(found[field]) for field, erase in erased.items() if field in found}:
+                await self._engine.write(f"reservation:{key}", left)
 
     async def get(self, key: str) -> Reservation:
         """As Store.get."""
@@ -113,8 +169,7 @@ class FlightStore:
         """What the verb's script answers: a code, the reservation after it, and the engine's clock."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
             code, now_ms, fields = await self._engine.run(verb, key, *arguments)
-        found = dict(zip(fields[::2], fields[1::2], strict=True))
-        return code, found, datetime.fromtimestamp(now_ms / 1000, UTC)
+        return code, _hash(fields), datetime.fromtimestamp(now_ms / 1000, UTC)
 
 
 def _inventory_row(day: Hash) -> InventoryRow:

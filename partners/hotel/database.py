@@ -1,7 +1,7 @@
 """The hotel partner's database: how it is reached, its collections and its sample data.
 
 `hotels` has a document a hotel, `nights` one a hotel and night with price and counters, `stays` one a
-reservation. No document grows with the number of reservations.
+reservation, `heard` one a key that others had words about. No document grows with the number of reservations.
 """
 
 from collections.abc import AsyncIterator
@@ -16,6 +16,7 @@ Document = dict[str, Any]
 Client = AsyncMongoClient[Document]
 Database = AsyncDatabase[Document]
 
+CALL_TIMEOUT_S = 5.0
 POOL_SIZE = 50
 CONNECT_TIMEOUT_MS = 2_000
 # The last resort: the store's calls have limits of their own.
@@ -68,6 +69,7 @@ async def prepare(client: Client) -> Database:
         partialFilterExpression={"status": "held"},
     )
     await database.stays.create_index([("status", ASCENDING), ("_id", ASCENDING)], name="status")
+    await database.stays.create_index("untold", name="untold", partialFilterExpression={"untold": True})
     await database.hotels.bulk_write([_added(*hotel) for hotel in HOTELS.items()], ordered=False)
     return database
 

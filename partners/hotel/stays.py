@@ -1,7 +1,7 @@
 """The documents of the hotel partner and the expressions that read and change them."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from partners.hotel.database import Document
@@ -9,8 +9,11 @@ from partners.hotel.declaration import HotelStay
 from partners.rules import new_reference
 from partners.store import Reservation, Status
 
-# Confirms a hold, and says when by the engine's clock: the caller must see that it was not too late.
-CONFIRM = [{"$set": {"status": Status.CONFIRMED, "confirmed_at": "$$NOW"}}]
+COUNTERS: Mapping[Status, str] = {Status.HELD: "held", Status.CONFIRMED: "confirmed"}
+"""Which counter of a night has the rooms of a stay; `free` has those of a stay that is over."""
+
+# As numbers: the development engine cannot compare `$$NOW` with a date of a document.
+IN_TIME = {"$lt": [{"$toLong": "$$NOW"}, {"$toLong": "$expires_at"}]}
 
 
 def night_name(hotel_id: str, night: date) -> str:
@@ -23,25 +26,38 @@ def night_names(body: HotelStay) -> list[str]:
     return [night_name(body.hotel_id, night) for night in body.nights()]
 
 
-def new_stay(key: str, body: HotelStay, nights: Sequence[Document]) -> Document:
-    """The document of a new hold under `key`, all but its expiry."""
+def new_stay(key: str, body: HotelStay, nights: Sequence[Document], hold_s: float) -> Document:
+    """The document of a new hold under `key`. Its time starts `now`, when the nights were read."""
     return {
         "_id": key,
         "status": Status.HELD,
         "reference": new_reference("HOTEL"),
         "amount_minor": sum(night["price_minor"] for night in nights) * body.rooms,
         "currency": nights[0]["currency"],
+        "expires_at": nights[0]["now"] + timedelta(milliseconds=round(hold_s * 1000)),
         "nights": night_names(body),
         "rooms": body.rooms,
         "body": body.model_dump(mode="json"),
     }
 
 
-def insert_unless_known(stay: Document, hold_s: float) -> list[dict[str, Any]]:
-    """The update that makes a missing document `stay`, and leaves one that is there as it is."""
-    expiry = {"expires_at": {"$add": ["$$NOW", round(hold_s * 1000)]}}
-    new = {"$mergeObjects": [{"$literal": stay}, expiry]}
-    return [{"$replaceWith": {"$cond": [{"$ifNull": ["$status", False]}, "$$ROOT", new]}}]
+def write_if_unchanged(known: Document, changes: Document) -> list[dict[str, Any]]:
+    """The update that makes `changes` to a document, which it leaves as it is unless it is as `known`.
+
+    The confirmation of a hold must be in time, too, by the engine's clock.
+    """
+    conditions: list[Any] = [
+        {"$eq": [{"$ifNull": [f"${field}", None]}, known.get(field)]} for field in ("status", "seq")
+    ]
+    if (known["status"], changes["status"]) == (Status.HELD, Status.CONFIRMED):
+        conditions.append(IN_TIME)
+    changed = {"$mergeObjects": ["$$ROOT", {"$literal": changes}]}
+    return [{"$replaceWith": {"$cond": [{"$and": conditions}, changed, "$$ROOT"]}}]
+
+
+def moved(rooms: int, source: str, target: str) -> Document:
+    """The update that moves rooms of a night from one counter to another."""
+    return {"$inc": {source: -rooms, target: rooms}}
 
 
 def new_night(night: str, hotel: Document) -> Document:

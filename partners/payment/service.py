@@ -7,7 +7,7 @@ from pathlib import Path
 from partners.payment.declaration import PAYMENT
 from partners.payment.statements import STATEMENTS
 from partners.payment.store import PaymentStore, ledger_view
-from partners.postgres import opened_pool
+from partners.postgres.database import opened_pool
 from partners.service import PartnerService
 from serving.postgres import AWAY
 

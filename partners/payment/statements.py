@@ -1,14 +1,14 @@
 """The payment partner's SQL: each statement locks one reservation and adds one transfer."""
 
 from partners.payment.declaration import Payment
-from partners.postgres import Statements
+from partners.postgres.statements import Statements
 
 # The insert of the key wins or loses; a key that is known yields no row.
 HOLD = """
 WITH won AS (
     INSERT INTO payment.reservations
-           (key, status, reference, card_token, amount_minor, currency, expires_at)
-    VALUES ($1, 'held', $2, $4, $5::bigint, $6, now() + make_interval(secs => $3))
+           (key, status, reference, card_token, amount_minor, currency, expires_at, note)
+    VALUES ($1, 'held', $2, $4, $5::bigint, $6, now() + make_interval(secs => $3), $7)
     ON CONFLICT (key) DO NOTHING
     RETURNING *
 ), moved AS (
@@ -33,9 +33,10 @@ SELECT * FROM won
 # The insert closes a key never seen; it waits for a hold that is under way and then ends that one.
 RELEASE = """
 WITH won AS (
-    INSERT INTO payment.reservations AS reservation (key, status) VALUES ($1, 'released')
-    ON CONFLICT (key) DO UPDATE SET status = 'released', was = reservation.status
-    WHERE reservation.status <> 'released'
+    INSERT INTO payment.reservations AS reservation (key, status, note) VALUES ($1, 'released', $2)
+    ON CONFLICT (key) DO UPDATE
+    SET status = 'released', was = reservation.status, note = coalesce(reservation.note, excluded.note)
+    WHERE reservation.status <> 'released' OR (reservation.note IS NULL AND excluded.note IS NOT NULL)
     RETURNING *
 ), moved AS (
     INSERT INTO payment.transfers (key, kind, from_account, to_account, currency, amount_minor)
@@ -80,7 +81,7 @@ FROM sides GROUP BY account, currency ORDER BY currency, account
 """
 
 STATEMENTS = Statements[Payment](
-    table="payment.reservations",
+    schema="payment",
     prefix="PAY",
     columns=("card_token", "amount_minor", "currency"),
     values=lambda body: (body.card_token, body.amount_minor, body.currency),
@@ -88,4 +89,5 @@ STATEMENTS = Statements[Payment](
     confirm=CONFIRM,
     release=RELEASE,
     expire=EXPIRE,
+    personal=("card_token",),
 )

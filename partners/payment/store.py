@@ -7,9 +7,11 @@ from pydantic import BaseModel
 
 from partners.payment.declaration import Payment
 from partners.payment.statements import LEDGER
-from partners.postgres import PostgresStore, fetch
+from partners.postgres.database import fetch
+from partners.postgres.store import PostgresStore
 from partners.store import Code, Refused, Reservation, UnknownKey
 from serving.problems import documented
+from serving.routes import StrictRoute
 
 # The cards that are approved, and how long their issuers take, in seconds.
 APPROVAL_S = {"tok_visa": 0.0, "tok_slow": 3.0}
@@ -32,18 +34,18 @@ class Ledger(BaseModel):
 class PaymentStore(PostgresStore[Payment]):
     """Payments: a hold authorises, a confirmation captures, a release voids or refunds."""
 
-    async def hold(self, key: str, body: Payment) -> tuple[Reservation, bool]:
-        """As Store.hold. A slow issuer is waited for before the database is asked for anything."""
+    async def hold(self, key: str, body: Payment, note: str | None = None) -> tuple[Reservation, bool]:
+        """As Participant.hold. A slow issuer is waited for before the database is asked for anything."""
         approval_s = APPROVAL_S.get(body.card_token)
         if approval_s == 0:
-            return await super().hold(key, body)
+            return await super().hold(key, body, note)
         try:
-            return await self.repeat(key, body), False
+            return await self.repeat(key, body, note), False
         except UnknownKey:
             if approval_s is None:
                 raise Refused(Code.DECLINED, "the card's issuer declined; use another card") from None
         await asyncio.sleep(approval_s)
-        return await super().hold(key, body)
+        return await super().hold(key, body, note)
 
     async def ledger(self) -> Ledger:
         """The balance of every account."""
@@ -52,7 +54,7 @@ class PaymentStore(PostgresStore[Payment]):
 
 def ledger_view(store: PaymentStore) -> APIRouter:
     """What the payment partner serves for the audit."""
-    router = APIRouter()
+    router = APIRouter(route_class=StrictRoute)
 
     @router.get("/ledger", responses=documented(401, 503))
     async def ledger() -> Ledger:

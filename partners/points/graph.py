@@ -3,7 +3,8 @@
 (:Member {id, balance, held})-[:IN]->(:Household {id}), and a redemption's
 (:Reservation {key, status …})-[:DRAWS {points}]->(:Member). A member's `balance` counts the points that
 are held, too; `held` is the part of it that open holds have. The sums stand on the member, so that no
-query walks all of a member's redemptions.
+query walks all of a member's redemptions. A (:Heard {key, source, word}) is a word of one source about a
+key.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -30,7 +31,8 @@ MEMBERS = [
 INDEXES = {
     "Member": ("id",),
     "Household": ("id",),
-    "Reservation": ("key", "status", "expires_at"),
+    "Reservation": ("key", "status", "expires_at", "untold"),
+    "Heard": ("key",),
 }
 
 ADD_MEMBERS = """
@@ -46,7 +48,8 @@ MERGE (member)-[:IN]->(household)
 NAME_PROPERTIES = """
 CREATE (known:Named {
     key: '', status: '', reference: '', amount_minor: 0, currency: '', expires_at: 0, member_id: '',
-    redeem: 0, id: '', balance: 0, opening: 0, held: 0})-[:DRAWS {points: 0}]->(known)
+    redeem: 0, note: '', seq: 0, untold: 0, refusal: '', source: '', word: '',
+    id: '', balance: 0, opening: 0, held: 0})-[:DRAWS {points: 0}]->(known)
 """
 FORGET_NAMED = "MATCH (known:Named) DELETE known"
 

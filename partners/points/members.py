@@ -7,13 +7,15 @@ from fastapi.responses import JSONResponse
 
 from partners.points.store import MemberPoints, PointsStore
 from serving.fields import Identifier
-from serving.paging import Cursor, Limit, Page, page, read_cursor
+from serving.paging import Page, page, read_cursor
 from serving.problems import documented, problem
+from serving.queries import Cursor, Limit
+from serving.routes import StrictRoute
 
 
 def members_view(store: PointsStore) -> APIRouter:
     """What the points partner serves for the audit."""
-    router = APIRouter()
+    router = APIRouter(route_class=StrictRoute)
 
     @router.get("/members", responses=documented(401, 422, 503))
     async def members(limit: Limit = 50, cursor: Cursor = None) -> Page[MemberPoints]:

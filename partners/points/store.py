@@ -1,11 +1,13 @@
 """The points partner's store: a query a verb does both the reservation and its members' sums."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
+from partners.erasing import ERASED, without_parts, without_words
+from partners.participant import Noted, Refusal, Told
 from partners.points import queries
 from partners.points.declaration import PointsRedemption
 from partners.points.graph import Graph, Row
@@ -45,6 +47,26 @@ def _reservation(row: Row) -> Reservation:
     )
 
 
+def _takes_part(row: Row) -> bool:
+    return row[8] is not None
+
+
+def _noted(row: Row) -> Noted:
+    status, note, seq, refusal = row[8]
+    written = {
+        "status": status,
+        "note": note,
+        "seq": seq,
+        "refusal": None if refusal is None else Refusal.model_validate_json(refusal),
+    }
+    return Noted.model_validate(_reservation(row).model_dump() | written)
+
+
+def _answer(row: Row) -> Reservation:
+    """What a verb answers, once the row is written as it stands."""
+    return _noted(row) if _takes_part(row) else _reservation(row)
+
+
 class PointsStore:
     """Points of members; a household's are drawn on where the member's own run out."""
 
@@ -52,43 +74,86 @@ class PointsStore:
         self._graph = graph
         self._hold_ms = round(hold_s * 1000)
 
-    async def hold(self, key: str, body: PointsRedemption) -> tuple[Reservation, bool]:
-        """As Store.hold."""
-        reference = new_reference("POINTS")
+    async def hold(
+        self, key: str, body: PointsRedemption, note: str | None = None
+    ) -> tuple[Reservation, bool]:
+        """As Participant.hold."""
+        reference, asked = new_reference("POINTS"), body.model_dump()
         async with asyncio.timeout(CALL_TIMEOUT_S):
             made = await self._write(
-                queries.HOLD, key=key, reference=reference, hold_ms=self._hold_ms, **body.model_dump()
+                queries.HOLD, key=key, reference=reference, hold_ms=self._hold_ms, note=note, **asked
             )
             row = made[0] if made else await self._settled(key)
             if row is None:
                 raise await self._refusal(body)
+            if note is not None and not _takes_part(row):
+                await self._write(queries.TAKE_NOTE, key=key, note=note)
+                row = await self._known(key)
         # A repeat of this very query, sent again over a fresh connection, finds its own reference.
         new = row[1] == reference and row[2] == Status.HELD
-        return repeated(_reservation(row), row[6:] == [body.member_id, body.redeem]), new
+        return repeated(_answer(row), row[6:8] == [body.member_id, body.redeem]), new
 
     async def confirm(self, key: str) -> Reservation:
-        """As Store.confirm."""
+        """As Participant.confirm."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            await self._write(queries.CONFIRM, key=key)
-            row = await self._settled(key)
-        found = _reservation(row) if row else None
+            done = await self._write(queries.CONFIRM, key=key)
+            row = done[0] if done else await self._settled(key)
+        found = _answer(row) if row else None
         if found is not None and found.status is Status.HELD:
             raise UnknownKey  # its hold came after the confirmation had found none
         return confirmed(found)
 
-    async def release(self, key: str) -> Reservation:
-        """As Store.release."""
+    async def release(self, key: str, note: str | None = None) -> Reservation:
+        """As Participant.release."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            await self._write(queries.RELEASE, key=key)
-            return await self.get(key)
+            await self._write(queries.RELEASE, key=key, note=note)
+            return _answer(await self._known(key))
+
+    async def refuse(self, key: str, refusal: Refusal, note: str) -> Noted:
+        """As Participant.refuse."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._write(queries.REFUSE, key=key, refusal=refusal.model_dump_json(), note=note)
+            return _noted(await self._known(key))
+
+    async def written(self, key: str) -> Noted | None:
+        """As Participant.written."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            row = await self._find(key)
+        return _noted(row) if row and _takes_part(row) else None
+
+    async def untold(self, limit: int) -> Sequence[Noted]:
+        """As Participant.untold."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return [_noted(row) for row in await self._read(queries.UNTOLD, limit=limit)]
+
+    async def mark_told(self, told: Sequence[Told]) -> None:
+        """As Participant.mark_told."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await self._graph.write(queries.MARK_TOLD, {"told": [list(entry) for entry in told]})
+
+    async def arrive(self, key: str, source: str, word: str) -> Mapping[str, str]:
+        """As Participant.arrive."""
+        asked = {"key": key, "source": source, "word": word}
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            return dict(await self._graph.write(queries.ARRIVE, asked))
+
+    async def erase(self, key: str) -> None:
+        """As Store.erase. A redemption that is confirmed cannot be given back then: nobody knows to whom."""
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            row = await self._find(key)
+            _, note, _, refusal = (row and row[8]) or (None,) * 4
+            await self._write(
+                queries.ERASE,
+                key=key,
+                note=note and without_parts(note),
+                refusal=refusal and without_words(refusal),
+                erased=ERASED,
+            )
 
     async def get(self, key: str) -> Reservation:
         """As Store.get."""
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            row = await self._find(key)
-        if row is None:
-            raise UnknownKey
-        return _reservation(row)
+            return _reservation(await self._known(key))
 
     async def list(self, status: Status | None, limit: int, after: str | None) -> Sequence[Reservation]:
         """As Store.list."""
@@ -137,6 +202,13 @@ class PointsStore:
         rows = await self._read(queries.FIND, key=key)
         return rows[0] if rows else None
 
+    async def _known(self, key: str) -> Row:
+        """As `_find`. Raises UnknownKey."""
+        row = await self._find(key)
+        if row is None:
+            raise UnknownKey
+        return row
+
     async def _settled(self, key: str) -> Row | None:
         """As `_find`. A hold past its time is given back first: a confirmation on its way may still win."""
         row = await self._find(key)
@@ -147,5 +219,5 @@ class PointsStore:
 
     async def _refusal(self, body: PointsRedemption) -> Refused:
         if await self.member(body.member_id) is None:
-            return Refused(Code.NOT_FOUND, f"there is no member {body.member_id}")
+            return Refused(Code.NOT_FOUND, "there is no such member")
         return Refused(Code.INSUFFICIENT_POINTS, f"the household has fewer than {body.redeem} points free")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from partners.declaration import B, Stay
 from partners.inventory import stock_view
-from partners.postgres import fetch, opened_pool
+from partners.postgres.database import fetch, opened_pool
 from partners.service import PartnerService
 from partners.stock.statements import ADD_ITEMS
 from partners.stock.store import StockStore

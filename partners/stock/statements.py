@@ -11,16 +11,17 @@ from datetime import date
 from typing import Any
 
 from partners.declaration import B, Claim, Stay
-from partners.postgres import Statements
+from partners.postgres.statements import Statements
 
 # The insert of the key wins or loses. A day without room fails its check and takes the reservation back
 # with it. A key that is known, or an item that is not, yields no row.
 HOLD = """
 WITH won AS (
     INSERT INTO {schema}.reservations
-           (key, status, reference, body, item, days, units, amount_minor, currency, expires_at)
+           (key, status, reference, body, item, days, units, amount_minor, currency, expires_at, note)
     SELECT $1, 'held', $2, $4, id, $6::date[], $7::bigint,
-           price_minor * $7::bigint * cardinality($6::date[]), currency, now() + make_interval(secs => $3)
+           price_minor * $7::bigint * cardinality($6::date[]), currency, now() + make_interval(secs => $3),
+           $8
     FROM {schema}.items WHERE id = $5
     ON CONFLICT (key) DO NOTHING
     RETURNING *
@@ -53,9 +54,10 @@ SELECT * FROM won
 # row, an insert in conflict with it does not.
 RELEASE = """
 WITH won AS (
-    INSERT INTO {schema}.reservations AS reservation (key, status) VALUES ($1, 'released')
-    ON CONFLICT (key) DO UPDATE SET status = 'released', was = reservation.status
-    WHERE reservation.status <> 'released'
+    INSERT INTO {schema}.reservations AS reservation (key, status, note) VALUES ($1, 'released', $2)
+    ON CONFLICT (key) DO UPDATE
+    SET status = 'released', was = reservation.status, note = coalesce(reservation.note, excluded.note)
+    WHERE reservation.status <> 'released' OR (reservation.note IS NULL AND excluded.note IS NOT NULL)
     RETURNING *
 ), given_back AS (
     INSERT INTO {schema}.stock AS stock (item, day, total)
@@ -118,7 +120,7 @@ def statements(stay: Stay[B]) -> Statements[B]:
         return (body.model_dump_json(), *taken(stay.claims(body)))
 
     return Statements(
-        table=f"{stay.name}.reservations",
+        schema=stay.name,
         prefix=stay.name.upper(),
         columns=("body", "item", "days", "units"),
         values=values,

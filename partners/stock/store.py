@@ -6,7 +6,8 @@ import asyncpg
 
 from partners.declaration import B, Stay
 from partners.inventory import InventoryRow, Position
-from partners.postgres import PostgresStore, fetch
+from partners.postgres.database import fetch
+from partners.postgres.store import PostgresStore
 from partners.stock.statements import INVENTORY, statements, taken
 from partners.store import Code, Refused, Reservation, UnknownKey
 
@@ -18,10 +19,10 @@ class StockStore(PostgresStore[B]):
         super().__init__(pool, statements(stay), hold_s)
         self._stay = stay
 
-    async def hold(self, key: str, body: B) -> tuple[Reservation, bool]:
-        """As Store.hold. Refused if the item is not known or one of the days has too few units left."""
+    async def hold(self, key: str, body: B, note: str | None = None) -> tuple[Reservation, bool]:
+        """As Participant.hold. Refused if the item is not known or one of the days has too few units left."""
         try:
-            return await super().hold(key, body)
+            return await super().hold(key, body, note)
         except asyncpg.CheckViolationError as error:
             item, days, units = taken(self._stay.claims(body))
             when = f"on {days[0]}" if len(days) == 1 else f"on a day from {min(days)} to {max(days)}"

@@ -12,7 +12,8 @@ from audit import partners
 from audit.errors import AuditError
 from audit.facts import PartnerFacts
 from audit.partners import PartnerReader
-from serving.client import Upstream, open_client
+from serving.client import open_client
+from serving.upstream import Upstream
 from tests.answers.ground import serving
 from trip.partner import Partner
 

@@ -1,6 +1,8 @@
 """One call to a partner that twists its answer: what the call's activity and its breaker make of it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import cycle, product
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -28,11 +30,14 @@ async def bench() -> AsyncIterator[Bench]:
         yield opened
 
 
+def by_turns(*given: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """All combinations, each at one kind of partner. The kinds take turns."""
+    return [(partner, *found) for partner, found in zip(cycle(HELD), product(*given), strict=False)]
+
+
 def unusable() -> Iterator[tuple[str, Verb, str]]:
-    for partner in HELD:
-        for verb in Verb:
-            names = [*(UNUSABLE if verb is not Verb.RELEASE else ()), *UNUSABLE_OF[partner, verb]]
-            yield from ((partner, verb, name) for name in dict.fromkeys(names))
+    yield from by_turns([HOLD, CONFIRM], UNUSABLE)
+    yield from ((partner, verb, name) for (partner, verb), names in UNUSABLE_OF.items() for name in names)
 
 
 def readable(text: str) -> bool:
@@ -51,9 +56,7 @@ async def test_an_unusable_answer_is_no_answer(bench: Bench, partner: str, verb:
     assert len(bench.requests) == 1
 
 
-@pytest.mark.parametrize("verb", [HOLD, CONFIRM])
-@pytest.mark.parametrize("partner", HELD)
-@pytest.mark.parametrize("name", USABLE)
+@pytest.mark.parametrize(("partner", "verb", "name"), by_turns([HOLD, CONFIRM], USABLE))
 async def test_a_usable_answer_is_taken(bench: Bench, partner: str, verb: Verb, name: str) -> None:
     found = await bench.call(verb, partner, USABLE[name])
     assert isinstance(found, PartnerAnswer), found
@@ -78,8 +81,7 @@ async def test_a_release_says_no_more_than_that_it_is_done(bench: Bench) -> None
     assert found.reservation.model_dump(exclude_none=True) == {"key": "a-trip", "status": "released"}
 
 
-@pytest.mark.parametrize("partner", HELD)
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize(("partner", "name"), by_turns(REFUSED))
 async def test_a_refusal_for_good(bench: Bench, partner: str, name: str) -> None:
     verb, twist, code, no_effect = REFUSED[name]
     found = await bench.call(verb, partner, twist)
@@ -88,8 +90,7 @@ async def test_a_refusal_for_good(bench: Bench, partner: str, name: str) -> None
     assert bench.breakers.outcomes == [Outcome.SUCCESS]
 
 
-@pytest.mark.parametrize("partner", HELD)
-@pytest.mark.parametrize("name", UNANSWERED)
+@pytest.mark.parametrize(("partner", "name"), by_turns(UNANSWERED))
 async def test_what_is_neither(bench: Bench, partner: str, name: str) -> None:
     verb, twist = UNANSWERED[name]
     found = await bench.call(verb, partner, twist)

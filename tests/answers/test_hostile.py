@@ -15,7 +15,8 @@ from aiohttp import web
 
 from audit.errors import AuditError
 from audit.partners import PartnerReader
-from serving.client import MAX_BODY, HttpClient, NoReply, Upstream, ailment, open_client
+from serving.client import MAX_BODY, HttpClient, NoReply, ailment, open_client
+from serving.upstream import Upstream
 from tests.answers.ground import serving
 from trip.partner import Partner
 

@@ -68,7 +68,7 @@ def terms_of(verb: Verb, partner: Partner, due: int) -> Terms | None:
     return Terms(currency="JPY", least_minor=due, most_minor=due, now=NOW, expires_at=held_until)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 @given(
     document=documents() | anything,
     verb=st.sampled_from(list(Verb)),
@@ -117,7 +117,7 @@ def assert_priced(
     assert (found.reference, found.amount_minor) == (document["reference"], amount)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200)
 @given(body=st.binary(max_size=300), verb=st.sampled_from(list(Verb)), status=st.integers(200, 299))
 def test_no_bytes_break_it(body: bytes, verb: Verb, status: int) -> None:
     try:

@@ -162,7 +162,7 @@ UNUSABLE_OF: dict[tuple[str, Verb], dict[str, Twist]] = {
     ("payment", HOLD): {
         "less than asked": amount(lambda was: was - 1),
         "more than asked": amount(lambda was: was + 1),
-        "nothing": fields(amount_minor=0),
+        "for nothing": fields(amount_minor=0),
         "negative": amount(lambda was: -was),
         "released": fields(status="released"),
     },

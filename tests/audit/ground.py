@@ -17,8 +17,9 @@ from redis.asyncio import Redis
 from temporalio.client import Client
 
 from audit.run import Endpoints, audit
+from audit.windows import audit_new
 from record.pool import open_pool
-from serving.client import Upstream
+from serving.upstream import Upstream
 from tests.conftest import ROOT, RunningSystem
 from trials.orders import Json, bench_order
 from trials.traveller import Traveller
@@ -51,6 +52,11 @@ class Ground:
     async def found(self, endpoints: Endpoints | None = None) -> Found:
         """The code and subject of each discrepancy that an audit finds."""
         report = await audit(endpoints or self.endpoints(), pause_s=0.1)
+        return {(found.code, found.subject) for found in report.discrepancies}
+
+    async def found_new(self) -> Found:
+        """The code and subject of each discrepancy that an audit in windows finds."""
+        report = await audit_new(self.endpoints(), pause_s=0.1)
         return {(found.code, found.subject) for found in report.discrepancies}
 
     async def confirmed(self) -> Json:
@@ -137,4 +143,5 @@ async def ground_of(system: RunningSystem) -> AsyncIterator[Ground]:
         open_pool(system.database_url, 2) as pool,
     ):
         traveller = system.traveller(http)
-        yield Ground(system, traveller, http, pool, await Client.connect(system.temporal))
+        client = await Client.connect(system.temporal, data_converter=system.converter())
+        yield Ground(system, traveller, http, pool, client)

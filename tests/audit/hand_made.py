@@ -76,7 +76,7 @@ def sound() -> Facts:
         trips={trip.trip_id: trip for trip in trips},
         unreadable={},
         accepted_since=frozenset(),
-        versions={trip.trip_id: (trip.status.value, trip.version) for trip in trips},
+        versions={trip.trip_id: (trip.status, trip.version) for trip in trips},
         partners={partner: PartnerFacts({}, {}) for partner in Partner},
         workflows={
             BOOKED: WorkflowState.COMPLETED,
@@ -127,7 +127,7 @@ def with_trip(facts: Facts, trip_id: str, **changes: Any) -> Facts:
     return replace(
         facts,
         trips={**facts.trips, trip_id: changed},
-        versions={**facts.versions, trip_id: (changed.status.value, changed.version)},
+        versions={**facts.versions, trip_id: (changed.status, changed.version)},
     )
 
 

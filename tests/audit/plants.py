@@ -277,7 +277,7 @@ ENDED = f"status = 'failed', updated_at = {LONG_AGO}, {set_in_trip('status', 'fa
 
 PLANTS: dict[str, Plant] = {
     "two statuses in the record": on_record("confirmed", set_in_trip("status", "failed"), "record_unsound"),
-    "an unreadable record": on_record("undone", set_in_trip("steps,0,status", "eaten"), "record_unsound"),
+    "an unreadable record": on_record("undone", set_in_trip("steps,0,status", None), "record_unsound"),
     "a part released behind the trip": released_behind_the_trip,
     "another reference": on_record("confirmed", set_in_trip("steps,1,reference", "X-1"), "part_differs"),
     "another total": on_record("confirmed", set_in_trip("total,amount_minor", 1), "total_wrong"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,12 @@ def counted(facts: Facts, held: int, confirmed: int) -> Facts:
 
 def members(facts: Facts, *some: tuple[int, int, int]) -> Facts:
     return with_counters(facts, POINTS, members=tuple(Member(f"M-{n}", *m) for n, m in enumerate(some)))
+
+
+def choreographed(facts: Facts, trip_id: str, **changes: Any) -> Facts:
+    """The trip as one that no workflow carries."""
+    workflows = {key: state for key, state in facts.workflows.items() if key != trip_id}
+    return with_trip(replace(facts, workflows=workflows), trip_id, is_choreographed=True, **changes)
 
 
 NOTHING_SPENT = StepFact(StepStatus.CONFIRMED, None, 0)
@@ -168,6 +175,15 @@ SPOILT: dict[str, tuple[Spoil, Wrong]] = {
     "overdue": (
         lambda f: with_trip(f, GOING, accepted_at=NOW - timedelta(minutes=16)),
         {("overdue", GOING)},
+    ),
+    "choreographed, without a workflow": (lambda f: choreographed(f, GOING), set()),
+    "choreographed and overdue": (
+        lambda f: choreographed(f, GOING, accepted_at=NOW - timedelta(minutes=16)),
+        {("overdue", GOING)},
+    ),
+    "decided long ago": (
+        lambda f: choreographed(f, GOING, decided_at=NOW - timedelta(minutes=11)),
+        {("untold_old", GOING)},
     ),
     "stock held too many": (lambda f: counted(f, 3, 2), {("stock_differs", ROW)}),
     "stock confirmed too few": (lambda f: counted(f, 2, 1), {("stock_differs", ROW)}),

@@ -1,7 +1,7 @@
 """What several looks make of what each of them shows."""
 
+from audit.findings import Findings
 from audit.judge import Verdict, judge
-from audit.run import Findings
 from tests.audit.hand_made import BOOKED, GOING, sound, with_trip
 
 

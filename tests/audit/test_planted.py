@@ -3,42 +3,74 @@
 import asyncio
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from temporalio.client import WorkflowFailureError
 
+from audit import windows
 from audit.judge import CHECKS
 from audit.run import AuditError, audit
 from audit.trip_checks import release_command
-from serving.client import Upstream
+from serving.upstream import Upstream
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
 from tests.conftest import ROOT, RunningSystem
+from tests.replay.other_ways import triggered
 from tests.system.test_schedules import result_of_a_run
 from trials.orders import bench_order, some_day
+from trials.polling import until
 from trip.partner import Partner
 
+IN_WINDOWS = {
+    "a part released behind the trip",
+    "a charge left",
+    "a reservation of nobody",
+    "a workflow lost",
+    "a record lost",
+    "an overdue trip",
+    "a hotel's counter",
+    "points lost",
+    "a refund past the reservations",
+}
+"""What each part of an audit in windows has to find."""
+
+SERVED_WITHIN_S = 80
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
 
 
 @pytest.fixture(scope="module")
 async def ground(spare: RunningSystem) -> AsyncIterator[Ground]:
-    """What is planted here spoils nothing elsewhere."""
+    """What is planted here spoils nothing elsewhere. In the end all of it is repaired."""
     async with ground_of(spare) as found:
         yield found
+        assert await found.found() == set()
 
 
 @pytest.mark.parametrize("name", PLANTS)
-async def test_planted_is_found_and_nothing_else(ground: Ground, name: str) -> None:
+async def test_planted_is_found_and_nothing_else(
+    ground: Ground, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the plants before it either: what is taken out again is gone."""
+    # What has ended is tallied at once, and what is planted in it spoils the tallies.
+    monkeypatch.setattr(windows, "SETTLING", timedelta(0))
     async with PLANTS[name](ground) as expected:
         assert await ground.found() == expected
-    assert await ground.found() == set()
+        if name in IN_WINDOWS:
+            assert await ground.found_new() == expected
+    if name in IN_WINDOWS:
+        assert await ground.found_new() == set()
+
+
+def test_the_plants_of_windows_exist() -> None:
+    assert PLANTS.keys() >= IN_WINDOWS
 
 
 async def test_the_scheduled_audit_fails_where_stores_disagree(ground: Ground) -> None:
@@ -55,6 +87,37 @@ async def test_the_scheduled_audit_fails_where_stores_disagree(ground: Ground) -
     finally:
         await ground.call("DELETE", "tour", "/reservations/nobody")
     assert "without_trip nobody" in str(failure.value.cause)
+
+
+async def test_a_process_of_its_own_serves_the_audits(ground: Ground) -> None:
+    told = os.environ | {
+        "TRIPS_QUEUES": "audits",
+        "TEMPORAL_ADDRESS": ground.system.temporal,
+        "DATABASE_URL": ground.system.database_url,
+        **{f"TRIPS_{name.upper()}_URL": url for name, url in ground.system.partners.items()},
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "worker.py", cwd=ROOT, env=told)
+    identity = f"{process.pid}@{socket.gethostname()}"
+
+    async def has_served() -> bool:
+        # The system's worker serves the queue, too. If it stood still, it would hold the tasks that it has
+        # asked for.
+        return identity in await who_served(ground, "audit-stores")
+
+    try:
+        await until(has_served, SERVED_WITHIN_S)
+    finally:
+        process.terminate()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+
+
+async def who_served(ground: Ground, schedule: str) -> set[str]:
+    """The processes that did the activities of a run of the schedule."""
+    run = ground.temporal.get_workflow_handle(await triggered(ground.temporal, schedule))
+    assert await run.result()
+    events = (await run.fetch_history()).events
+    return {event.activity_task_started_event_attributes.identity for event in events}
 
 
 async def test_a_one_sided_ledger_is_found(ground: Ground) -> None:

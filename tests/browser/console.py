@@ -42,6 +42,18 @@ class Watch:
             self.wrong.append(f"a request to {request.url}")
 
 
+async def decoding(page: Page, api: str) -> None:
+    """Set Temporal's UI to have payloads decoded by the front door, as its user does in its dialog."""
+    chosen = {
+        "endpoint": f"{api}/codec",
+        "includeCredentials": True,
+        "overrideRemoteCodecConfiguration": True,
+    }
+    for name, value in chosen.items():
+        said = f"localStorage.setItem({json.dumps(name)}, {json.dumps(json.dumps(value))})"
+        await page.add_init_script(said)
+
+
 @dataclass
 class Console:
     """The console in one browser tab."""

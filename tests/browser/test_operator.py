@@ -29,7 +29,7 @@ async def test_a_trip_is_booked_and_watched_without_reloading(console: Open) -> 
     history = desk.page.get_by_role("link", name="Its history")
     assert trip_id in (await history.get_attribute("href") or "")
     await desk.go("Trips")
-    row = desk.page.get_by_role("row").filter(has_text=trip_id[:8])
+    row = desk.page.get_by_role("row").filter(has_text=trip_id[-8:])
     await expect(row).to_contain_text("123,000 JPY")
     assert await desk.page.evaluate("window.sameDocument") is True
 
@@ -64,6 +64,19 @@ async def test_a_token_that_is_revoked_brings_the_form_back(console: Open) -> No
     )
     await expect(desk.page.get_by_role("alert")).to_contain_text("no longer")
     await expect(desk.page.get_by_label("Token")).to_be_focused()
+
+
+async def test_what_was_done_stands_among_the_acts(console: Open, caller: Traveller) -> None:
+    await caller.override_breaker("tour", None)
+    status, _ = await caller.call("POST", "/trips/none/cancel")
+    assert status == 404
+    desk = await console()
+    await desk.sign_in("#/acts")
+    acts = desk.page.get_by_role("table", name="Acts").get_by_role("row")
+    overruled = acts.filter(has_text="override breaker").filter(has_text="tour").first
+    await expect(overruled).to_contain_text("operator")
+    await expect(overruled).to_contain_text("done")
+    await expect(acts.filter(has_text="cancel trip").filter(has_text="none").first).to_contain_text("refused")
 
 
 async def test_a_traveller_sees_no_operators_business(console: Open) -> None:
@@ -121,7 +134,7 @@ async def test_a_stuck_release_is_tried_again_and_settled_by_hand(console: Open,
     trip_id = await desk.book("tok_declined")
     await desk.is_now("needs attention")
     await desk.go("Needs attention")
-    stuck = desk.card(f"Trip {trip_id[:8]}")
+    stuck = desk.card(f"Trip {trip_id[-8:]}")
     await expect(stuck).to_contain_text("release failed after")
     await desk.page.get_by_role("button", name="Retry the flight").click()
     await expect(desk.page.locator("#spoken")).to_contain_text("being tried again")

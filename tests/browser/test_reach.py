@@ -14,7 +14,7 @@ from trials.orders import order
 from trials.traveller import Traveller
 
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
-VIEWS = ("Trips", "Needs attention", "Breakers", "Lab", "Book a trip")
+VIEWS = ("Trips", "Needs attention", "Breakers", "Dead letters", "Lab", "Acts", "Book a trip")
 MOST_TABS = 60
 FOCUSED = """(() => {
     const element = document.activeElement;
@@ -46,8 +46,8 @@ async def test_a_trip_is_cancelled_with_the_keyboard_alone(
     await expect(desk.page.get_by_label("Token")).to_be_focused()
     await keyboard.type(desk.token)
     await keyboard.press("Enter")
-    await expect(desk.page.get_by_role("link", name=trip_id[:8])).to_be_visible()
-    await tab_to(desk.page, trip_id[:8])
+    await expect(desk.page.get_by_role("link", name=trip_id[-8:])).to_be_visible()
+    await tab_to(desk.page, trip_id[-8:])
     await keyboard.press("Enter")
     await expect(desk.page.get_by_role("button", name="Cancel the trip")).to_be_visible()
     await tab_to(desk.page, "Cancel the trip")
@@ -68,11 +68,11 @@ async def test_updates_leave_focus_and_typing_alone(console: Open, caller: Trave
     first = (await caller.book(order(points=None)))["trip_id"]
     desk = await console()
     await desk.sign_in()
-    link = desk.page.get_by_role("link", name=first[:8])
+    link = desk.page.get_by_role("link", name=first[-8:])
     await link.focus()
     await desk.page.get_by_label("e-mail").evaluate("(field) => { field.value = 'half a wo' }")
     second = (await caller.book(order(points=None)))["trip_id"]
-    await expect(desk.page.get_by_role("row").filter(has_text=second[:8])).to_contain_text("confirmed")
+    await expect(desk.page.get_by_role("row").filter(has_text=second[-8:])).to_contain_text("confirmed")
     await expect(link).to_be_focused()
     await expect(desk.page.get_by_label("e-mail")).to_have_value("half a wo")
 
@@ -87,9 +87,9 @@ async def prepared(caller: Traveller) -> str:
     return str(trip["trip_id"])
 
 
-@pytest.mark.parametrize("kind", ["light-desk", "light-phone", "dark-desk", "dark-phone"])
+@pytest.mark.parametrize("kind", ["light-desk", "dark-phone"])
 async def test_every_view_is_accessible(
-    console: Open, caller: Traveller, whole: None, pictures: Path, kind: str
+    console: Open, caller: Traveller, whole: None, pictures: Path | None, kind: str
 ) -> None:
     stuck = await prepared(caller)
     scheme, size = kind.split("-")
@@ -113,12 +113,13 @@ async def test_every_view_is_accessible(
     await looked_at(desk, pictures, f"{kind}-dialog")
 
 
-async def looked_at(desk: Console, pictures: Path, name: str) -> None:
-    """The page as it stands is accessible and no wider than the window; a picture of it is kept."""
+async def looked_at(desk: Console, pictures: Path | None, name: str) -> None:
+    """The page as it stands is accessible and no wider than the window; a picture is kept if it is wanted."""
     await desk.is_accessible()
     too_wide = await desk.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert too_wide <= 0, f"{name} is {too_wide} pixels wider than the window"
-    await desk.picture(pictures, name)
+    if pictures:
+        await desk.picture(pictures, name)
 
 
 async def test_a_front_door_that_dies_is_waited_for(

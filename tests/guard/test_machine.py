@@ -251,7 +251,6 @@ def test_the_breaker_does_what_the_model_does(hand_clock_url: str) -> None:
             settings=settings(
                 max_examples=50,
                 stateful_step_count=40,
-                deadline=None,
                 derandomize=True,
                 suppress_health_check=list(HealthCheck),
             ),

@@ -14,7 +14,7 @@ from tests.guard.fleet import POLICY, Fleet, new_partner
 
 ROOT = Path(__file__).parents[2]
 CONTENDERS = 50
-ROUNDS = 200
+ROUNDS = 60
 LEASE_S = 2.0
 
 OWNER = """
@@ -34,9 +34,7 @@ asyncio.run(main())
 """
 
 
-async def test_of_fifty_contenders_exactly_one_wins_each_of_two_hundred_rounds(
-    fleet: Fleet, hand_clock_url: str
-) -> None:
+async def test_of_fifty_contenders_exactly_one_wins_each_round(fleet: Fleet, hand_clock_url: str) -> None:
     await fleet.open()
     async with asyncpg.create_pool(hand_clock_url, min_size=CONTENDERS, max_size=CONTENDERS) as pool:
         store = Store(pool, POLICY)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
+from guard import view
 from guard.link import Link
 from guard.models import Breaker, Override
 from guard.permit import BreakerOpen, Kind, Permit
@@ -382,3 +383,15 @@ async def test_a_worker_starts_without_the_store(partner: str) -> None:
         assert breakers.is_local
         await trip(breakers, partner)
         assert breakers.peek(partner) is not None
+
+
+async def test_a_fleet_counts_itself(
+    real_clock_url: str, partner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "COUNT_EVERY_S", 0)
+    name = f"worker-{partner}"
+    async with Breakers(real_clock_url, POLICY, [partner], call_limit_s=10, fleet_name=name) as first:
+        assert first.fleet == 1
+        async with Breakers(real_clock_url, POLICY, [partner], call_limit_s=10, fleet_name=name) as second:
+            await until(lambda: (first.fleet, second.fleet) == (2, 2), 30)
+        await until(lambda: first.fleet == 1, 30)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -11,12 +10,18 @@ from typing import Any
 import aiohttp
 import pytest
 
+from partners.catalogue import PARTNERS
+from partners.participant import Participant
+from partners.service import load
+from stack.ports import free_port
 from tests.partners.cases import CASES, SCARCE, Case
-from tests.partners.client import Client
+from tests.partners.client import Client, new_key
 from tests.partners.proxy import Proxy
+from tests.partners.rows import asked
 
 TOKEN = "only-for-tests"  # a token of the tests' own
 START_LIMIT_S = 60
+BRIEF_S = 0.2
 
 
 @pytest.fixture(scope="session")
@@ -43,14 +48,6 @@ def scarce(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture
 def client(case: Case, system: Any, http: aiohttp.ClientSession) -> Client:
     return Client(http, system.partners[case.name])
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 async def _start(name: str, engine_url: str, port: int) -> Process:
@@ -117,3 +114,37 @@ async def seconds(proxies: dict[str, Proxy], http: aiohttp.ClientSession) -> Asy
 @pytest.fixture
 def second(case: Case, seconds: dict[str, Client]) -> Client:
     return seconds[case.name]
+
+
+async def _opened(case: Case, system: Any, hold_s: float) -> AsyncIterator[Participant[Any]]:
+    service = load(next(partner for partner in PARTNERS if partner.name == case.name))
+    async with service.open(system.engines[case.name], hold_s) as store:
+        yield store
+
+
+@pytest.fixture
+async def store(case: Case, system: Any) -> AsyncIterator[Participant[Any]]:
+    """The partner's store, opened in this process."""
+    async for store in _opened(case, system, 900):
+        yield store
+
+
+@pytest.fixture
+async def brief(case: Case, system: Any) -> AsyncIterator[Participant[Any]]:
+    """As `store`, but its holds are soon over."""
+    async for store in _opened(case, system, BRIEF_S):
+        yield store
+
+
+@pytest.fixture
+async def key(store: Participant[Any]) -> AsyncIterator[str]:
+    """A key that holds nothing once the test is over."""
+    key = new_key()
+    yield key
+    await store.release(key)
+
+
+@pytest.fixture
+def body(case: Case) -> Any:
+    """What the store is asked to hold."""
+    return asked(case, case.good())

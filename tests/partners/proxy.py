@@ -26,7 +26,8 @@ class Proxy:
         port = self._server.sockets[0].getsockname()[1]
         user = f"{self._engine.netloc.rpartition('@')[0]}@" if "@" in self._engine.netloc else ""
         # MongoDB's clients go around the proxy otherwise, to the address that the server gives itself.
-        query = "directConnection=true" if self._engine.scheme == "mongodb" else self._engine.query
+        direct = ["directConnection=true"] if self._engine.scheme == "mongodb" else []
+        query = "&".join(filter(None, [self._engine.query, *direct]))
         return urlunsplit(self._engine._replace(netloc=f"{user}127.0.0.1:{port}", query=query))
 
     def cut(self) -> None:

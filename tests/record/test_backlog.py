@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime
 
+import asyncpg
 import pytest
 
 from api.coordination import CoordinatorAway
@@ -33,6 +35,8 @@ MOST_TWICE = 0.05
 class Coordinator:
     """Takes 14 ms for each start, or fails it. It counts what it was asked to start."""
 
+    cancels_unstarted = False
+
     def __init__(self) -> None:
         self.fails_after_s: float | None = None
         self.refused: set[str] = set()
@@ -47,6 +51,9 @@ class Coordinator:
             raise CoordinatorAway("coordinator_unavailable", "no answer")
         self.starts[booking.trip_id] += 1
         self.started.setdefault(booking.trip_id, booking.tenant)
+
+    async def forget(self, trip_ids: Sequence[str]) -> None:
+        raise NotImplementedError
 
     async def cancel(self, trip_id: str) -> bool:
         raise NotImplementedError
@@ -77,7 +84,7 @@ async def front_doors(record_url: str, coordinator: Coordinator) -> AsyncIterato
         starters = []
         for _ in range(DOORS):
             pool = await stack.enter_async_context(open_pool(record_url, size=20))
-            starters.append(Starter(coordinator, pool, LIMIT))
+            starters.append(Starter("orchestration", coordinator, pool, LIMIT))
             await stack.enter_async_context(starters[-1].draining())
         yield starters
 
@@ -102,7 +109,7 @@ async def outage(
         accepted = await accept_for(starters, around_s)
         coordinator.fails_after_s = GIVEN_UP_S[away]
         accepted += await accept_for(starters, away_s)
-        backlog = await trips.backlog_size(record, LIMIT)
+        backlog = (await trips.backlog(record, "orchestration", LIMIT)).size
         coordinator.fails_after_s = None
         back_at: datetime = await record.fetchval("select now()")
         begun = time.monotonic()
@@ -144,17 +151,67 @@ async def owe(record: Pool, number: int, tenant: str = TENANT) -> list[str]:
     return ids
 
 
+async def claim(record: Pool, limit: int) -> list[asyncpg.Record]:
+    return await trips.claim(record, "orchestration", limit)
+
+
 async def test_each_tenant_has_its_share_of_a_batch(record: Pool) -> None:
     many, few = await owe(record, 2 * STARTS_AT_ONCE, "many"), await owe(record, 3, "few")
-    claimed = {row["trip_id"] for row in await trips.claim(record, STARTS_AT_ONCE)}
+    claimed = {row["trip_id"] for row in await claim(record, STARTS_AT_ONCE)}
     assert claimed == {*many[: STARTS_AT_ONCE // 2], *few}
-    claimed = {row["trip_id"] for row in await trips.claim(record, STARTS_AT_ONCE)}
+    claimed = {row["trip_id"] for row in await claim(record, STARTS_AT_ONCE)}
     assert claimed == set(many[STARTS_AT_ONCE // 2 : STARTS_AT_ONCE // 2 + STARTS_AT_ONCE])
+
+
+async def test_a_tenant_starts_beside_a_thousand_trips_of_another(record_url: str, record: Pool) -> None:
+    await record.execute(
+        """
+        with ids as materialized (select gen_random_uuid()::text as id from generate_series(1, 1000))
+        insert into trips (trip_id, tenant, body_hash, booking, trip, status, created_at, updated_at,
+                           coordination)
+        select id, 'many', body_hash,
+               (booking::jsonb || jsonb_build_object('trip_id', id, 'tenant', 'many'))::json,
+               trip, status, created_at, updated_at, coordination
+        from trips, ids where trip_id = $1
+        """,
+        *await owe(record, 1),
+    )
+    coordinator = Coordinator()
+    async with open_pool(record_url, size=20) as pool:
+        starter = Starter("orchestration", coordinator, pool, 2 * 1000)
+        async with starter.draining():
+            assert starter.is_full("many")
+            assert not starter.is_full("other")
+
+            async def some_started() -> bool:
+                return len(coordinator.started) > STARTS_AT_ONCE
+
+            await eventually(some_started)
+            other = await starter.accept(dataclasses.replace(request(), tenant="other"))
+            assert isinstance(other, Booking)
+            before = len(coordinator.started)
+
+            async def other_started() -> bool:
+                return other.trip_id in coordinator.started
+
+            await eventually(other_started)
+    # What was claimed before may go first, and no more than that.
+    assert list(coordinator.started).index(other.trip_id) <= before + 3 * STARTS_AT_ONCE
+
+
+async def test_a_coordinator_that_is_away_holds_up_no_trips_of_the_other(record: Pool) -> None:
+    """A front door asks for one trip at a time while its coordinator is away, and for those alone."""
+    ids = await owe(record, STARTS_AT_ONCE)
+    await record.execute("update trips set coordination = 'choreography' where trip_id = any($1)", ids)
+    (owed,) = await owe(record, 1)
+    assert [row["trip_id"] for row in await claim(record, STARTS_AT_ONCE)] == [owed]
+    claimed = await trips.claim(record, "choreography", STARTS_AT_ONCE)
+    assert {row["trip_id"] for row in claimed} == set(ids)
 
 
 async def test_no_start_is_claimed_twice_at_once(record: Pool) -> None:
     ids = await owe(record, 2 * STARTS_AT_ONCE)
-    batches = await asyncio.gather(*(trips.claim(record, STARTS_AT_ONCE) for _ in range(DOORS)))
+    batches = await asyncio.gather(*(claim(record, STARTS_AT_ONCE) for _ in range(DOORS)))
     claimed = Counter(row["trip_id"] for batch in batches for row in batch)
     assert set(claimed.values()) == {1}
     assert claimed.keys() <= set(ids)
@@ -163,7 +220,7 @@ async def test_no_start_is_claimed_twice_at_once(record: Pool) -> None:
 async def test_a_trip_that_waited_long_is_claimed_for_longer(record: Pool) -> None:
     young, old = await owe(record, 2)
     await record.execute("update trips set created_at = now() - interval '2 min' where trip_id = $1", old)
-    await trips.claim(record, 2)
+    await claim(record, 2)
     leases = await record.fetch(
         "select trip_id, owed_from - now() as lease from trips where trip_id = any($1)", [young, old]
     )
@@ -191,7 +248,7 @@ async def test_trips_that_cannot_start_hold_up_nobody(record_url: str, record: P
             return coordinator.started.keys() == {*well, *sick}
 
         await eventually(sick_started)
-    assert await trips.backlog_size(record, LIMIT) == len(unreadable)
+    assert (await trips.backlog(record, "orchestration", LIMIT)).size == len(unreadable)
 
 
 async def test_a_front_door_that_ends_has_marked_its_starts(record_url: str, record: Pool) -> None:
@@ -203,4 +260,4 @@ async def test_a_front_door_that_ends_has_marked_its_starts(record_url: str, rec
             return len(coordinator.started) == 1
 
         await eventually(started)
-    assert await trips.backlog_size(record, LIMIT) == 0
+    assert (await trips.backlog(record, "orchestration", LIMIT)).size == 0

@@ -75,8 +75,7 @@ async def test_a_system_is_unavailable_and_then_well(
         assert status in (201, 202, 503)
         return status < 300
 
-    superuser = system.database_url.replace("trips@", "postgres@")
-    async with read_only(superuser, role):
+    async with read_only(system.superuser_url, role):
         for _ in range(2 * CONNECTIONS):
             status, code = await asked()
             assert (status, code) == (503, "record_unavailable" if role == "trips" else "engine_unavailable")

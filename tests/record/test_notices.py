@@ -102,6 +102,25 @@ async def test_many_changes_make_few_notices(server: OwnPostgres, pool: Pool) ->
     assert len(found) <= 10 + 1
 
 
+async def test_the_changes_of_a_lone_trip_wait_for_nothing(
+    server: OwnPostgres, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "PAUSE_FOR_EACH_S", 20)
+    monkeypatch.setattr(notices, "PAUSE_S", 20)
+    monkeypatch.setattr(notices, "SAVED_S", 50)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    process = Notices(pool)
+    async with listening(server, heard), process.telling():
+        async with asyncio.timeout(LIMIT_S):
+            for trip_id in ("first", "second", "third"):
+                process.tell(trip_id)
+                assert await heard.get() == trip_id
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                process.tell("fourth")
+                await heard.get()
+
+
 async def test_what_is_left_at_the_end_is_told(server: OwnPostgres, pool: Pool) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     process = Notices(pool)

@@ -1,77 +1,115 @@
 """Every recorded history must replay: a change of the workflow that breaks a running trip is seen here."""
 
+import re
+import subprocess
+import sys
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
-from tests.conftest import RunningSystem
-from tests.replay.record import HISTORIES
+from config.temporal import data_converter
+from replay.replaying import failure_of, replayer, workflow_of
+from tests.conftest import ROOT, RunningSystem
+from tests.replay.kept import HISTORIES, NEWEST, SUMS, releases, sums
+from tests.replay.other_ways import OTHER_WAYS
 from tests.replay.ways_out import WAYS_OUT
 from trials.orders import order
 from trials.traveller import Traveller
 from trip.plan import stages
 from workflows import saga
 from workflows.book_trip import BookTrip
+from workflows.registered import WORKFLOWS
 
 MOST_FRESH = 300
-PASSED_THROUGH = (
-    "config",
-    "guard",
-    "partners",
-    "serving",
-    "trip",
-    "pydantic",
-    "pydantic_core",
-    "annotated_types",
-)
-
-RECORDED = sorted(HISTORIES.glob("*.json"))
+RECORDED = sorted(HISTORIES.rglob("*.json"))
+NAMES = [str(path.relative_to(HISTORIES).with_suffix("")) for path in RECORDED]
 
 
-def recorded(name: str) -> WorkflowHistory:
+def recorded(path: Path) -> WorkflowHistory:
     """The history of a way out."""
-    return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
-
-
-def replayer() -> Replayer:
-    """Replays in the sandbox, which refuses what a workflow must not do."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return Replayer(
-        workflows=[BookTrip],
-        data_converter=pydantic_data_converter,
-        workflow_runner=SandboxedWorkflowRunner(restrictions),
-    )
+    return WorkflowHistory.from_json(path.stem, path.read_text())
 
 
 def test_every_way_out_is_recorded() -> None:
-    assert {path.stem for path in RECORDED} == set(WAYS_OUT)
+    assert {path.stem for path in NEWEST.glob("*.json")} == {*WAYS_OUT, *OTHER_WAYS}
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+def test_every_workflow_is_recorded() -> None:
+    of = {workflow_of(recorded(path)) for path in NEWEST.glob("*.json")}
+    assert of == {workflow.__name__ for workflow in WORKFLOWS}
+
+
+def test_the_histories_of_the_release_are_kept() -> None:
+    """A new version takes `make histories RELEASE=…`, with the code that is released."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version in [folder.name for folder in releases()]
+
+
+@pytest.mark.parametrize("folder", releases(), ids=lambda folder: str(folder.name))
+def test_the_histories_of_a_release_are_not_recorded_anew(folder: Path) -> None:
+    assert (folder / SUMS).read_text() == sums(folder)
+    command = [sys.executable, "-m", "tests.replay.record", "--release", folder.name]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert "not recorded anew" in refused.stderr
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=NAMES)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    history = recorded(path.stem)
-    await replayer().replay_workflow(history)
+    assert await failure_of(replayer(None), recorded(path)) is None
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=[path.stem for path in RECORDED])
+def patches() -> set[str]:
+    """The names of the patches that have two branches."""
+    found = set()
+    for path in (ROOT / "workflows").glob("*.py"):
+        text = path.read_text()
+        names = re.findall(r"workflow\.patched\((\w+)\)", text)
+        found |= {value for name in names for value in re.findall(rf'^{name} = "(.+)"$', text, re.MULTILINE)}
+        assert text.count("workflow.patched(") == len(names)
+    return found
+
+
+async def test_both_branches_of_each_patch_are_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the newest histories and those of the release, which began without the patch."""
+    gone: set[tuple[str, bool]] = set()
+
+    def patched(name: str) -> bool:
+        is_patched = ask(name)
+        gone.add((name, is_patched))
+        return is_patched
+
+    ask = workflow.patched
+    monkeypatch.setattr(workflow, "patched", patched)
+    outside = Replayer(
+        workflows=WORKFLOWS,
+        data_converter=data_converter(None),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    for path in RECORDED:
+        assert await failure_of(outside, recorded(path)) is None
+    assert gone == {(name, is_patched) for name in patches() for is_patched in (True, False)}
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=NAMES)
 def test_a_recorded_history_does_not_tell_of_the_machine(path: Path) -> None:
-    assert str(Path(__file__).parents[2]) not in path.read_text()
+    assert str(ROOT) not in path.read_text()
 
 
 async def test_a_changed_workflow_fails_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saga, "stages", lambda order: [list(reversed(stage)) for stage in stages(order)])
     changed = Replayer(
         workflows=[BookTrip],
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(None),
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
-    history = recorded("confirmed")
+    history = recorded(NEWEST / "confirmed.json")
     with pytest.raises(NondeterminismError):
         await changed.replay_workflow(history)
 
@@ -80,13 +118,14 @@ async def test_a_changed_workflow_fails_the_replay(monkeypatch: pytest.MonkeyPat
 async def test_what_just_ran_replays(system: RunningSystem, traveller: Traveller) -> None:
     booked = await traveller.book(order(), wait=20)
     assert booked["status"] == "confirmed", booked
-    client = await Client.connect(system.temporal, data_converter=pydantic_data_converter)
+    client = await Client.connect(system.temporal, data_converter=system.converter())
     since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = client.list_workflows(
         f"WorkflowType = 'BookTrip' and ExecutionStatus != 'Running' and StartTime > '{since}'",
         limit=MOST_FRESH,
     )
+    replays = replayer(system.codec())
     # The list is eventually consistent, and may not have the last one yet.
-    for trip_id in {booked["trip_id"], *[workflow.id async for workflow in ended]}:
+    for trip_id in {booked["trip_id"], *[one.id async for one in ended]}:
         history = await client.get_workflow_handle(trip_id).fetch_history()
-        await replayer().replay_workflow(history)
+        assert await failure_of(replays, history) is None, trip_id

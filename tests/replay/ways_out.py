@@ -76,7 +76,7 @@ async def points_refused(traveller: Traveller, client: Client) -> str:
 
 
 async def payment_declined(traveller: Traveller, client: Client) -> str:
-    """Everything else is released, last first."""
+    """Everything else is released."""
     return await _ended(traveller, order(payment={"card_token": "tok_declined", "currency": "JPY"}), "failed")
 
 

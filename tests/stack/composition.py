@@ -2,7 +2,10 @@
 
 import re
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +15,47 @@ from partners.catalogue import PARTNERS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
-OWN = ("migrate", *(partner.name for partner in PARTNERS), "worker", "api")
+DEPLOY = ROOT / "stack" / "deploy"
+ADAPTERS = tuple(f"{partner.name}-adapter" for partner in PARTNERS)
+OWN = ("migrate", *(partner.name for partner in PARTNERS), "worker", "audits", "trips", "api", *ADAPTERS)
 """The services that run in the project's own image."""
 
-_VARIABLE = re.compile(r"\$\{(?P<name>\w+):-(?P<default>[^}]*)\}")
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+):(?P<how>[-?])(?P<default>[^}]*)\}")
+
+
+def new_env(place: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the script that makes `.env` for a project at `place`."""
+    shutil.copytree(DEPLOY, place / "stack" / "deploy", dirs_exist_ok=True)
+    command = [str(place / "stack" / "deploy" / "new_env.sh")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def read_env(file: Path) -> dict[str, str]:
+    """The variables that an env file sets."""
+    lines = (line for line in file.read_text().splitlines() if re.match(r"[A-Z_]+=", line))
+    return dict(line.split("=", 1) for line in lines)
+
+
+@lru_cache(maxsize=1)
+def secrets() -> dict[str, str]:
+    """Values for the variables that have no default, as the script makes them."""
+    with tempfile.TemporaryDirectory() as place:
+        assert new_env(Path(place)).returncode == 0
+        made = read_env(Path(place) / ".env")
+    return {name: made[name] for name in required()}
+
+
+def required() -> set[str]:
+    """The variables without which compose does not start."""
+    return {match["name"] for match in _VARIABLE.finditer(COMPOSE.read_text()) if match["how"] == "?"}
 
 
 def variables() -> dict[str, str]:
     """Every variable that the file leaves to `.env`, with its default; none where it has no default."""
     text = COMPOSE.read_text()
-    found = {match["name"]: match["default"] for match in _VARIABLE.finditer(text)}
+    found = {
+        match["name"]: match["default"] if match["how"] == "-" else "" for match in _VARIABLE.finditer(text)
+    }
     for service in services().values():
         for name, value in service.get("environment", {}).items():
             if value is None:
@@ -31,12 +65,18 @@ def variables() -> dict[str, str]:
 
 def services(env: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """The services with their variables filled in from `env`."""
-    given = env or {}
+    return _filled_in(tuple(sorted((env or {}).items())))
+
+
+@lru_cache
+def _filled_in(env: tuple[tuple[str, str], ...]) -> dict[str, dict[str, Any]]:
+    given = dict(env)
 
     def value(match: re.Match[str]) -> str:
-        return given.get(match["name"]) or match["default"]
+        name = match["name"]
+        return given.get(name) or (secrets()[name] if match["how"] == "?" else match["default"])
 
-    parsed = yaml.safe_load(_VARIABLE.sub(value, COMPOSE.read_text()).replace("$$", "$"))
+    parsed = yaml.load(_VARIABLE.sub(value, COMPOSE.read_text()).replace("$$", "$"), yaml.CSafeLoader)
     found: dict[str, dict[str, Any]] = parsed["services"]
     return found
 
@@ -57,11 +97,11 @@ def copied() -> list[tuple[str, str]]:
 
 
 def lay_out(place: Path) -> None:
-    """Put into `place` what the image has in its working directory, and nothing else."""
+    """Put into `place` what the image has in its working directory, compiled files included."""
     for source, to in copied():
         target = place / to
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / source, target)
         else:
             shutil.copy(ROOT / source, target / source if to.endswith("/") else target)

@@ -12,9 +12,9 @@ from pathlib import Path
 from tests.stack.composition import ROOT, environment, services
 
 SCRIPTS = Path(sys.executable).parent
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 15
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.3
 
 
 def _bare() -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The image's processes, run outside of it: its files alone, compose's environment, the hosts replaced."""
 
 import asyncio
+import contextlib
+import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -12,9 +14,9 @@ import aiohttp
 import asyncpg
 import pytest
 
-from stack import postgres
 from stack.ports import free_port
 from tests.conftest import RunningSystem
+from tests.haproxy import haproxy, needs_haproxy
 from tests.stack.composition import environment, lay_out
 from tests.stack.processes import (
     START_TIMEOUT_S,
@@ -27,7 +29,14 @@ from tests.stack.processes import (
     stopped,
 )
 from tests.stack.test_compose import PARTNERS
-from trials.orders import order
+from trials.orders import bench_order, order
+from trials.polling import until
+from trials.traveller import Traveller
+
+PACE_S = 0.1
+BOOKED_AFTER = 10
+WORKERS = 3
+"""So many come while trips are booked, and as many go."""
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +52,7 @@ async def told(image: Path, system: RunningSystem) -> AsyncIterator[dict[str, st
     """What the saga is told, with a namespace and a migrated database of its own."""
     name = f"deploy_{uuid4().hex[:8]}"
     await asyncio.to_thread(make_namespace, system.temporal, name)
-    connection = await asyncpg.connect(
-        postgres.url(int(system.database_url.split(":")[-1].split("/")[0]), postgres.SUPERUSER), timeout=10
-    )
+    connection = await asyncpg.connect(system.superuser_url, timeout=10)
     await connection.execute(f"create database {name} owner trips")
     here = {
         "TRIPS_HOST": "127.0.0.1",
@@ -61,15 +68,6 @@ async def told(image: Path, system: RunningSystem) -> AsyncIterator[dict[str, st
     await connection.close()
 
 
-async def _polls(worker: Process) -> None:
-    assert worker.stderr is not None
-    async with asyncio.timeout(START_TIMEOUT_S):
-        while line := await worker.stderr.readline():
-            if line.rstrip().endswith(b"ready"):
-                return
-    raise AssertionError("the worker ended before it was ready")
-
-
 @pytest.mark.parametrize("name", PARTNERS)
 async def test_partner_becomes_healthy_and_ends_on_sigterm(
     name: str, image: Path, system: RunningSystem
@@ -81,22 +79,82 @@ async def test_partner_becomes_healthy_and_ends_on_sigterm(
         assert await stopped(process) == 0
 
 
+@contextlib.asynccontextmanager
+async def _worker(image: Path, told: dict[str, str]) -> AsyncIterator[Process]:
+    port = free_port()
+    async with running(image, "worker", told | {"TRIPS_WORKER_PORT": str(port)}) as process:
+        await healthy(image, process, "worker", port)
+        yield process
+
+
+@contextlib.asynccontextmanager
+async def _front_door(image: Path, told: dict[str, str], port: int) -> AsyncIterator[Process]:
+    async with running(image, "api", told | {"TRIPS_API_PORT": str(port)}) as process:
+        await healthy(image, process, "api", port)
+        yield process
+
+
 async def test_trip_is_booked_by_the_images_worker_and_front_door(
     image: Path, told: dict[str, str], http: aiohttp.ClientSession
 ) -> None:
     port = free_port()
-    async with running(image, "worker", told) as worker, asyncio.timeout(60):
-        await _polls(worker)
-        async with running(image, "api", told | {"TRIPS_API_PORT": str(port)}) as api:
-            await healthy(image, api, "api", port)
-            headers = {"Prefer": "wait=20", "Authorization": f"Bearer {await make_token(image, told)}"}
-            url = f"http://127.0.0.1:{port}/trips"
-            async with http.post(url, json=order(), headers=headers) as answer:
-                trip = await answer.json()
-            assert (answer.status, trip["status"]) == (200, "confirmed")
-            # uvicorn drains, then hands the signal on to itself.
-            assert await stopped(api) in (0, -signal.SIGTERM)
+    async with _worker(image, told) as worker, _front_door(image, told, port) as api:
+        traveller = Traveller(http, f"http://127.0.0.1:{port}", {}, await make_token(image, told))
+        assert (await traveller.book(order(), wait=20))["status"] == "confirmed"
+        # uvicorn drains, then hands the signal on to itself.
+        assert await stopped(api) in (0, -signal.SIGTERM)
         assert await stopped(worker) == 0
+
+
+@needs_haproxy
+@pytest.mark.timeout(300)  # it starts six processes, one after another
+async def test_no_trip_is_lost_while_front_doors_and_workers_come_and_go(
+    image: Path, told: dict[str, str], http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    ports = (free_port(), free_port())
+    token = await make_token(image, told)
+    async with contextlib.AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(_worker(image, told))
+        doors = [await stack.enter_async_context(_front_door(image, told, port)) for port in ports]
+        proxy = await stack.enter_async_context(haproxy(tmp_path, ports))
+        traveller = Traveller(http, proxy, {}, token)
+        enough_booked = asyncio.Event()
+        booked: dict[str, str] = {}
+        load = asyncio.create_task(_book_until(enough_booked, traveller, booked))
+        for _ in range(WORKERS):
+            newer = await stack.enter_async_context(_worker(image, told))
+            await stopped(worker)
+            worker = newer
+        await stopped(doors[0])
+        enough = len(booked) + BOOKED_AFTER
+        await until(lambda: _reached(booked, enough), START_TIMEOUT_S)
+        enough_booked.set()
+        await load
+        ended = [await traveller.until(trip_id) for trip_id in booked.values()]
+    assert len(set(booked.values())) == len(booked)
+    assert {trip["status"] for trip in ended} == {"confirmed"}
+
+
+async def _reached(booked: dict[str, str], enough: int) -> bool:
+    return len(booked) >= enough
+
+
+async def _book_until(stop: asyncio.Event, traveller: Traveller, booked: dict[str, str]) -> None:
+    """Book one trip after another until told to stop. Note each key, and the trip that it was given.
+
+    Like any client, send a call again that found no front door; the key makes that safe.
+    """
+    while not stop.is_set():
+        key = str(uuid4())
+        async with asyncio.timeout(START_TIMEOUT_S):
+            while key not in booked:
+                with contextlib.suppress(aiohttp.ClientError, json.JSONDecodeError):
+                    status, trip = await traveller.call(
+                        "POST", "/trips", json=bench_order(), headers={"Idempotency-Key": key}
+                    )
+                    if status in (200, 202):
+                        booked[key] = trip["trip_id"]
+                await asyncio.sleep(PACE_S)
 
 
 async def test_migrations_can_be_applied_again(image: Path, told: dict[str, str]) -> None:

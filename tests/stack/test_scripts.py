@@ -11,7 +11,8 @@ import asyncpg
 import pytest
 
 from stack import postgres
-from temporal.attributes import NAMES
+from stack.passwords import Passwords
+from temporal.names import NAMES
 from tests.conftest import RunningSystem
 from tests.guard.own_postgres import BIN, OwnPostgres, own_postgres
 from tests.stack.composition import ROOT, environment, services
@@ -56,7 +57,7 @@ async def test_roles_and_schemas_are_those_of_the_embedded_system(server: OwnPos
     assert ("schema", "public", "trips") in made
     assert ("schema", "payment", "payment") in made
     assert ("database", "temporal_visibility", "temporal") in made
-    await postgres.make_roles(server.port)
+    await postgres.make_roles(server.port, Passwords("for-tests"))
     assert await _catalogue(server, "trips") == made
 
 

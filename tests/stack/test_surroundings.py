@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from stack.chosen import free_ports
+from stack.system import System
 from tests.conftest import ROOT
 
 DEMO_LIMIT_S = 120
@@ -27,7 +29,7 @@ READS = """
 import tests.conftest
 from config.settings import settings
 from config.temporal import client_options
-print(settings().model_fields_set, client_options()["target_host"])
+print(settings().model_fields_set, client_options(None)["target_host"])
 """
 
 
@@ -58,6 +60,8 @@ def hostile(home: Path, address: str) -> dict[str, str]:
         "TEMPORAL_PROFILE": "production",
         "TEMPORAL_TLS": "true",
         "DATABASE_URL": f"postgresql://trips@{address}/trips",
+        "NATS_URL": f"nats://{address}",
+        "TRIPS_NATS_PORT": "1",
         "TRIPS_DATABASE_DIRECT_URL": f"postgresql://trips@{address}/trips",
         "TRIPS_HOTEL_TOKEN": "for-tests",
         "TRIPS_HOST": "192.0.2.1",
@@ -101,3 +105,31 @@ def test_the_demo_is_green_and_goes_to_nobody(tmp_path: Path) -> None:
 def test_the_tests_take_no_settings_from_around(tmp_path: Path) -> None:
     found = ended(tmp_path, "-c", READS)
     assert found.stdout == "set() 127.0.0.1:7233\n", found.stderr
+
+
+def test_a_broker_that_is_named_is_used_and_none_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = System(tmp_path, free_ports())
+    assert "nats" in {part.name for part in system.parts()}
+    monkeypatch.setenv("NATS_URL", "nats://trips:secret@broker.example:4222")
+    assert "nats" not in {part.name for part in system.parts()}
+    assert system.describe()["nats"] == "nats://trips:secret@broker.example:4222"
+    assert system.environment()["NATS_URL"] == system.describe()["nats"]
+
+
+def test_an_adapter_takes_part_for_a_partner_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = System(tmp_path, free_ports())
+    assert not [part.name for part in system.parts() if part.name.endswith("-adapter")]
+    monkeypatch.setenv("TRIPS_HOTEL_URL", "https://hotel.example")
+    system = System(tmp_path, free_ports())
+    parts = {part.name: part for part in system.parts()}
+    assert [name for name in parts if name.endswith("-adapter")] == ["hotel-adapter"]
+    port = parts["hotel-adapter"].env["TRIPS_ADAPTER_PORT"]
+    assert system.metrics()["hotel-adapter"] == f"http://127.0.0.1:{port}/metrics"
+    assert parts["hotel-adapter"].env["TRIPS_HOTEL_URL"] == "https://hotel.example"
+    # Both would listen under one name, and share the messages.
+    assert "partners" in parts["hotel"].command
+    assert "choreography" in parts["tour"].command

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-import socket
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stack.ports import free_port
-from stack.system import BIN
-from temporal.attributes import NAMES
+from stack.temporal import PROGRAM, command, garbage
 
-START_S = 30.0
+START_S = 60.0
 COMMAND_S = 30.0
 BUSY_ATTEMPTS = 5
 
@@ -30,16 +29,24 @@ class OwnTemporal:
 
     def start(self) -> None:
         """Start the server, with workflow pause, which is experimental."""
-        command = [str(BIN / "temporal"), "server", "start-dev", "--headless", "--port", str(self._port)]
-        command += ["--db-filename", str(self._place / "temporal.db"), "--log-level", "never"]
-        command += ["--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]
-        for name in NAMES:
-            command += ["--search-attribute", f"{name}=Keyword"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        dynamic = {
+            "frontend.WorkflowPauseEnabled": "true",
+            "matching.enableFairness": "true",
+            # Each partition of a queue is fair by itself, and which one is asked is left to chance.
+            "matching.numTaskqueueReadPartitions": "1",
+            "matching.numTaskqueueWritePartitions": "1",
+        }
+        told = command(self._port, self._place / "temporal.db", dynamic)
+        told += ["--headless", "--log-level", "never"]
+        env = os.environ | garbage()
+        self._process = subprocess.Popen(told, env=env, stdout=subprocess.DEVNULL)
+        asks = [str(PROGRAM), "operator", "cluster", "health", "--address", self.address]
         until = time.monotonic() + START_S
         while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
-                return
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                health = subprocess.run(asks, check=False, capture_output=True, timeout=COMMAND_S)
+                if health.returncode == 0:
+                    return
             time.sleep(0.05)
         raise AssertionError("Temporal does not start")
 
@@ -65,7 +72,7 @@ class OwnTemporal:
 
     async def _run(self, *words: str) -> tuple[int | None, str, str]:
         process = await asyncio.create_subprocess_exec(
-            BIN / "temporal", *words, "--address", self.address,
+            PROGRAM, *words, "--address", self.address,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         async with asyncio.timeout(COMMAND_S):

@@ -15,8 +15,9 @@ from activities.attempt import AttemptFailed, gives_up, unavailable
 from record import attempts as record
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
+from tests.system.conftest import Orders
 from tests.system.written import written_trip
-from trials.orders import Json, order
+from trials.orders import Json
 from trials.traveller import Traveller
 from trip.attempts import AttemptOutcome, FailedAttempt
 from trip.partner import Partner, Verb
@@ -43,7 +44,9 @@ async def attempts_of(traveller: Traveller, trip_id: str, at_least: int) -> list
             await asyncio.sleep(0.05)
 
 
-async def test_a_flight_that_fails_three_times_shows_three_attempts(traveller: Traveller) -> None:
+async def test_a_flight_that_fails_three_times_shows_three_attempts(
+    traveller: Traveller, order: Orders
+) -> None:
     await traveller.break_partner("flight", error_rate=1, status=503, count=3, verbs=["PUT"])
     trip = await traveller.book(order(), wait=30)
     assert trip["status"] == "confirmed", trip
@@ -59,42 +62,37 @@ async def test_a_flight_that_fails_three_times_shows_three_attempts(traveller: T
     assert all(later >= due_at for due_at, later in zip(due, sent[1:], strict=False))
 
 
-async def test_a_refusal_is_the_last_attempt(traveller: Traveller) -> None:
+async def test_a_refusal_is_the_last_attempt(traveller: Traveller, order: Orders) -> None:
     body = order(payment={"card_token": "tok_declined", "currency": "JPY"})
     trip = await traveller.book(body, wait=30)
     (refused,) = await attempts_of(traveller, trip["trip_id"], 1)
     assert (refused["step"], refused["outcome"], refused["next_at"]) == ("payment", "refused", None)
 
 
-async def test_a_trip_that_an_open_breaker_fails_says_who_kept_it_out(traveller: Traveller) -> None:
-    await traveller.override_breaker("tour", "open")
-    try:
-        trip = await traveller.book(order(), wait=30)
-        assert trip["status"] == "failed"
-        (kept_out,) = await attempts_of(traveller, trip["trip_id"], 1)
-    finally:
-        await traveller.override_breaker("tour", None)
-    assert (kept_out["step"], kept_out["outcome"], kept_out["next_at"]) == ("tour", "kept_out", None)
+async def test_a_trip_that_an_open_breaker_fails_says_who_kept_it_out(
+    traveller: Traveller, order: Orders, kept_out: str
+) -> None:
+    trip = await traveller.book(order(), wait=30)
+    assert trip["status"] == "failed"
+    (found,) = await attempts_of(traveller, trip["trip_id"], 1)
+    assert (found["step"], found["outcome"], found["next_at"]) == (kept_out, "kept_out", None)
 
 
-async def test_a_trip_that_waits_for_a_breaker_is_one_entry(traveller: Traveller) -> None:
-    await traveller.override_breaker("tour", "open")
-    try:
-        trip = await traveller.book(order(when_partner_down="wait"))
-        (first,) = await attempts_of(traveller, trip["trip_id"], 1)
-        async with asyncio.timeout(LIMIT_S):
-            while (later := (await attempts_of(traveller, trip["trip_id"], 1)))[0]["took_ms"] <= first[
-                "took_ms"
-            ]:
-                await asyncio.sleep(0.05)
-    finally:
-        await traveller.override_breaker("tour", None)
+async def test_a_trip_that_waits_for_a_breaker_is_one_entry(
+    traveller: Traveller, order: Orders, kept_out: str
+) -> None:
+    trip = await traveller.book(order(when_partner_down="wait"))
+    (first,) = await attempts_of(traveller, trip["trip_id"], 1)
+    async with asyncio.timeout(LIMIT_S):
+        while (later := (await attempts_of(traveller, trip["trip_id"], 1)))[0]["took_ms"] <= first["took_ms"]:
+            await asyncio.sleep(0.05)
+    await traveller.override_breaker(kept_out, None)
     assert [(one["at"], one["outcome"]) for one in later] == [(first["at"], "kept_out")]
     assert later[0]["next_at"] > first["next_at"]
     assert (await traveller.until(trip["trip_id"]))["status"] == "confirmed"
 
 
-async def test_a_trip_without_a_hitch_has_none(traveller: Traveller, pool: Pool) -> None:
+async def test_a_trip_without_a_hitch_has_none(traveller: Traveller, pool: Pool, order: Orders) -> None:
     trip = await traveller.book(order(), wait=30)
     assert trip["status"] == "confirmed", trip
     assert await traveller.call("GET", f"/trips/{trip['trip_id']}/attempts") == (

@@ -1,8 +1,11 @@
 """Steps that do not get through: seen, tried again, or settled by a person."""
 
+import pytest
+
+from tests.system.conftest import Orders
 from tests.system.test_supervision import eventually
 from tests.system.test_trips import held_anywhere, steps
-from trials.orders import Json, order
+from trials.orders import Json
 from trials.traveller import Traveller
 
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
@@ -15,7 +18,9 @@ async def stuck(traveller: Traveller, partner: str, verb: str, body: Json) -> Js
     return await traveller.until(trip["trip_id"], "needs_attention")
 
 
-async def test_one_release_that_fails_holds_up_none_of_the_others(traveller: Traveller) -> None:
+async def test_one_release_that_fails_holds_up_none_of_the_others(
+    traveller: Traveller, order: Orders
+) -> None:
     trip = await stuck(traveller, "flight", "DELETE", order(payment=DECLINED))
     trip_id = trip["trip_id"]
 
@@ -41,7 +46,7 @@ async def test_one_release_that_fails_holds_up_none_of_the_others(traveller: Tra
     assert [(i["step"], i["action"], i["who"]) for i in kept] == [("flight", "retry", "operator")]
 
 
-async def test_a_dead_partner_does_not_keep_the_others_held(traveller: Traveller) -> None:
+async def test_a_dead_partner_does_not_keep_the_others_held(traveller: Traveller, order: Orders) -> None:
     await traveller.break_partner("payment", latency_ms=3000, verbs=["PUT"])
     trip = await traveller.book(order())
 
@@ -49,6 +54,7 @@ async def test_a_dead_partner_does_not_keep_the_others_held(traveller: Traveller
         return bool(await traveller.calls("payment", trip["trip_id"]))
 
     await eventually(payment_sent)
+    await traveller.break_partner("payment", down=True)
     await traveller.override_breaker("payment", "open")
     status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
     assert status == 202, answer
@@ -58,7 +64,8 @@ async def test_a_dead_partner_does_not_keep_the_others_held(traveller: Traveller
         return {found[name]["status"] for name in ("hotel", "tour", "flight", "points")} == {"released"}
 
     await eventually(others_released)
-    assert (await traveller.trip(trip["trip_id"]))["status"] == "compensating"
+    undoing = await traveller.trip(trip["trip_id"])
+    assert (undoing["status"], steps(undoing)["payment"]["status"]) == ("compensating", "unknown")
     await traveller.mend_partner("payment")
     await traveller.override_breaker("payment", None)
     ended = await traveller.until(trip["trip_id"])
@@ -66,21 +73,37 @@ async def test_a_dead_partner_does_not_keep_the_others_held(traveller: Traveller
     assert await held_anywhere(traveller, ended) == []
 
 
-async def test_a_confirmation_settled_by_hand_confirms_the_trip(traveller: Traveller) -> None:
-    trip = await stuck(traveller, "tour", "confirm", order())
-    path = f"/trips/{trip['trip_id']}/steps/tour/resolve"
+@pytest.mark.parametrize("step", ["tour", "payment"])
+async def test_a_confirmation_settled_by_hand_confirms_the_trip(
+    traveller: Traveller, order: Orders, step: str
+) -> None:
+    trip = await stuck(traveller, step, "confirm", order())
+    path = f"/trips/{trip['trip_id']}/steps/{step}/resolve"
     status, answer = await traveller.call("POST", path, json={})
     assert (status, answer["errors"][0]["field"]) == (422, "note")
     status, answer = await traveller.call("POST", path, json={"note": "confirmed by telephone"})
     assert status == 202, answer
     ended = await traveller.until(trip["trip_id"])
-    await traveller.mend_partner("tour")
+    await traveller.mend_partner(step)
     assert ended["status"] == "confirmed"
-    assert steps(ended)["tour"]["status"] == "confirmed"
+    assert {step["status"] for step in ended["steps"]} == {"confirmed"}
     assert ended["interventions"][0]["note"] == "confirmed by telephone"
 
 
-async def test_a_stuck_step_gets_through_by_itself(traveller: Traveller) -> None:
+async def test_a_release_settled_by_hand_ends_the_trip(traveller: Traveller, order: Orders) -> None:
+    trip = await stuck(traveller, "tour", "DELETE", order(payment=DECLINED))
+    path = f"/trips/{trip['trip_id']}/steps/tour/resolve"
+    status, answer = await traveller.call("POST", path, json={"note": "released by telephone"})
+    assert status == 202, answer
+    ended = await traveller.until(trip["trip_id"])
+    await traveller.mend_partner("tour")
+    await traveller.release("tour", trip["trip_id"])
+    assert (ended["status"], steps(ended)["tour"]["status"]) == ("failed", "released")
+    assert ended["failure"]["code"] == "declined"
+    assert await held_anywhere(traveller, ended) == []
+
+
+async def test_a_stuck_step_gets_through_by_itself(traveller: Traveller, order: Orders) -> None:
     trip = await stuck(traveller, "hotel", "confirm", order())
     await traveller.mend_partner("hotel")
     ended = await traveller.until(trip["trip_id"])
@@ -89,7 +112,7 @@ async def test_a_stuck_step_gets_through_by_itself(traveller: Traveller) -> None
     assert steps(ended)["hotel"]["confirmation"]["attempts"] > 5
 
 
-async def test_only_a_stuck_step_takes_an_order(traveller: Traveller) -> None:
+async def test_only_a_stuck_step_takes_an_order(traveller: Traveller, order: Orders) -> None:
     trip = await traveller.book(order(), wait=10)
     for path, code in (
         (f"/trips/{trip['trip_id']}/steps/hotel/retry", "not_stuck"),

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -12,32 +13,60 @@ from temporalio.client import Client
 
 from stack.ports import free_port
 from tests.conftest import RunningSystem
+from tests.system.conftest import Orders
 from tests.system.freezing import frozen
 from tests.system.test_events import another_door, answers, authorization
-from tests.system.test_idempotency import own_order
 from tests.system.test_supervision import eventually
+from trials import orders
+from trials.orders import Json
 from trials.traveller import Traveller
 
 CANCELS = 30
+MUTE: Json = {"latency_ms": 60_000}
+DOWN: Json = {"down": True}
+
 LIMIT_S = 12.0
 """Temporal has ten seconds to answer, the record five."""
 
 ASKED = ("cancel", "steps/hotel/retry")
 
 
-@pytest.fixture
-async def held_up(traveller: Traveller) -> AsyncIterator[str]:
-    """A trip whose hotel does not answer."""
-    await traveller.break_partner("hotel", latency_ms=60_000)
-    trip = await traveller.book(own_order())
+@asynccontextmanager
+async def held_up_by(faults: Json, traveller: Traveller, body: Json) -> AsyncIterator[str]:
+    """A trip that waits for its hotel."""
+    await traveller.break_partner("hotel", **faults)
+    trip = await traveller.book(body)
 
     async def is_asked() -> bool:
         (hotel, *_) = (await traveller.trip(trip["trip_id"]))["steps"]
         return bool(hotel["status"] == "unknown")
 
-    await eventually(is_asked)
-    yield trip["trip_id"]
-    await traveller.mend_partner("hotel")
+    try:
+        await eventually(is_asked)
+        yield trip["trip_id"]
+    finally:
+        await traveller.mend_partner("hotel")
+
+
+@pytest.fixture
+async def held_up(traveller: Traveller) -> AsyncIterator[str]:
+    """A trip whose workflow waits for its hotel."""
+    async with held_up_by(MUTE, traveller, orders.own_order()) as trip_id:
+        yield trip_id
+
+
+@pytest.fixture
+async def either(traveller: Traveller, own_order: Orders) -> AsyncIterator[str]:
+    """A trip of either kind."""
+    async with held_up_by(MUTE, traveller, own_order()) as trip_id:
+        yield trip_id
+
+
+@pytest.fixture
+async def choreographed(traveller: Traveller) -> AsyncIterator[str]:
+    """A choreographed trip whose hotel takes no messages."""
+    async with held_up_by(DOWN, traveller, orders.own_order(coordination="choreography")) as trip_id:
+        yield trip_id
 
 
 async def refused(http: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> str:
@@ -79,21 +108,23 @@ async def test_temporal_comes_back(
 
 
 async def test_temporal_is_down_from_before_the_front_door_starts(
-    system: RunningSystem, held_up: str, http: aiohttp.ClientSession, tmp_path: Path
+    system: RunningSystem, traveller: Traveller, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
     headers = {"Authorization": f"Bearer {system.tokens['operator']}"}
     nowhere = f"127.0.0.1:{free_port()}"
     with another_door(system, tmp_path / "log", TEMPORAL_ADDRESS=nowhere) as (url, _):
         await answers(http, url)
-        for asked in ASKED:
-            assert await refused(http, f"{url}/trips/{held_up}/{asked}", headers) == "temporal_unavailable"
+        # The hotel is not asked for ever, so the trip begins when all else is ready.
+        async with held_up_by(MUTE, traveller, orders.own_order()) as trip_id:
+            calls = (refused(http, f"{url}/trips/{trip_id}/{asked}", headers) for asked in ASKED)
+            assert await asyncio.gather(*calls) == ["temporal_unavailable"] * len(ASKED)
 
 
-async def test_the_record_is_mute(system: RunningSystem, held_up: str, http: aiohttp.ClientSession) -> None:
+async def test_the_record_is_mute(system: RunningSystem, either: str, http: aiohttp.ClientSession) -> None:
     headers = {"Authorization": f"Bearer {system.tokens['operator']}"}
     with frozen(system, "postgres"):
         for asked in ASKED:
-            url = f"{system.api}/trips/{held_up}/{asked}"
+            url = f"{system.api}/trips/{either}/{asked}"
             assert await refused(http, url, headers) == "record_unavailable"
 
 
@@ -114,3 +145,23 @@ async def test_a_trip_that_is_undone_is_cancelled_without_temporal(
     with frozen(system, "temporal"):
         status, trip = await traveller.call("POST", f"/trips/{held_up}/cancel")
     assert (status, trip["trip_id"]) == (202, held_up)
+
+
+async def test_a_cancel_needs_no_broker(
+    traveller: Traveller, system: RunningSystem, choreographed: str
+) -> None:
+    with frozen(system, "nats"):
+        begun = time.monotonic()
+        status, trip = await traveller.call("POST", f"/trips/{choreographed}/cancel")
+        assert time.monotonic() - begun < LIMIT_S
+        assert (status, trip["status"]) == (202, "compensating")
+    await traveller.mend_partner("hotel")
+    assert (await traveller.until(choreographed))["status"] == "cancelled"
+
+
+async def test_many_cancels_are_told_once(traveller: Traveller, choreographed: str) -> None:
+    for _ in range(2):
+        calls = (traveller.call("POST", f"/trips/{choreographed}/cancel") for _ in range(CANCELS))
+        assert {status for status, _ in await asyncio.gather(*calls)} == {202}
+    _, page = await traveller.call("GET", f"/trips/{choreographed}/messages?limit=500")
+    assert [one["subject"] for one in page["items"]].count("trips.withdrawn") == 1

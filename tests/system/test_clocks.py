@@ -158,10 +158,10 @@ async def test_no_partner_is_blamed_for_a_worker_that_stood_still(clocks: Clocks
     await clocks.set("+0", "+0")
     # Longer than a local activity waits: the calls under way are ordinary ones.
     await caller.break_partner("tour", latency_ms=3000, verbs=["PUT"])
-    trips = [await caller.book(order()) for _ in range(TRIPS)]
+    trips = await asyncio.gather(*(caller.book(order()) for _ in range(TRIPS)))
 
     async def sent() -> list[list[Json]]:
-        return [await caller.calls("tour", trip["trip_id"]) for trip in trips]
+        return await asyncio.gather(*(caller.calls("tour", trip["trip_id"]) for trip in trips))
 
     async def all_are_sent() -> bool:
         return all(len(calls) == 2 and calls[-1]["outcome"] is None for calls in await sent())

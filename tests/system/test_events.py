@@ -18,17 +18,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import api.events
 from api.app import create_app
+from config.keys import KEYS, KEYS_FILE
 from config.settings import Settings
 from record import events as record
 from record.pool import Pool, open_pool
 from stack.ports import free_port
 from tests.conftest import ROOT, RunningSystem
 from tests.serving import served
+from tests.system.conftest import Orders
 from tests.system.written import WrittenTrip, written_trip
-from trials.orders import order
 from trials.traveller import FINAL, Traveller, TripEvent
 
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -52,6 +53,7 @@ def another_door(
         "DATABASE_URL": system.database_url,
         "TEMPORAL_ADDRESS": system.temporal,
         "TRIPS_DATA_DIR": str(system.data_dir),
+        KEYS: (system.data_dir / KEYS_FILE).read_text(),
     }
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -97,13 +99,20 @@ async def open_streams(http: aiohttp.ClientSession, system: RunningSystem) -> fl
     return next(family.samples[0].value for family in families if family.name == "trips_event_streams")
 
 
+async def until_open(streams: int, http: aiohttp.ClientSession, system: RunningSystem) -> None:
+    """Wait until the front door says that so many streams are open. What it says may be a second old."""
+    async with asyncio.timeout(LIMIT_S):
+        while await open_streams(http, system) != streams:
+            await asyncio.sleep(0.05)
+
+
 def ids(events: list[TripEvent]) -> list[int]:
     """The ids of events."""
     return [int(event.id) for event in events]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def told(traveller: Traveller) -> list[TripEvent]:
+async def told(traveller: Traveller, order: Orders) -> list[TripEvent]:
     """The events of a trip that was followed from its first to its last."""
     await traveller.break_partner("flight", error_rate=1, verbs=["PUT"], count=3)
     trip = await traveller.book(order())
@@ -190,23 +199,21 @@ async def test_a_reader_who_takes_nothing_harms_nobody(
     traveller: Traveller, pool: Pool, system: RunningSystem, http: aiohttp.ClientSession
 ) -> None:
     trip = await written_trip(pool)
-    before = await open_streams(http, system)
+    await until_open(0, http, system)
     with closing(await stalled_reader(system, trip)):
         other = asyncio.create_task(read(traveller, trip.id))
         await trip.change(500)
-        assert await open_streams(http, system) == before + 2
+        await until_open(2, http, system)
         await trip.end()
         assert ids(await other) == list(range(503))
-    async with asyncio.timeout(LIMIT_S):
-        while await open_streams(http, system) > before:
-            await asyncio.sleep(0.05)
+    await until_open(0, http, system)
 
 
 async def test_a_stream_more_than_there_may_be_is_refused(
     http: aiohttp.ClientSession, system: RunningSystem, pool: Pool, tmp_path: Path
 ) -> None:
     trip = await written_trip(pool)
-    with another_door(system, tmp_path / "log", TRIPS_STREAMS="2") as (url, _):
+    with another_door(system, tmp_path / "log", TRIPS_STREAMS="4") as (url, _):
         await answers(http, url)
         ask = partial(http.get, f"{url}/trips/{trip.id}/events", headers=authorization(system))
         async with ask() as first, ask() as second:
@@ -245,10 +252,11 @@ async def test_a_front_door_that_stops_ends_its_streams_first(
 
 
 @pytest.mark.parametrize("bad", ["-1", "x", "1.5", "+1", "1 2", "", "9" * 19, "1000000"])
-async def test_a_bad_last_event_id_is_named(traveller: Traveller, pool: Pool, bad: str) -> None:
+async def test_the_id_of_no_event_counts_as_none(traveller: Traveller, pool: Pool, bad: str) -> None:
+    """A browser would give up for good if its stream were refused."""
     trip = await written_trip(pool)
-    status, answer = await traveller.call("GET", f"/trips/{trip.id}/events", headers={"Last-Event-ID": bad})
-    assert (status, [error["field"] for error in answer["errors"]]) == (422, ["Last-Event-ID"])
+    await trip.end()
+    assert ids(await read(traveller, trip.id, bad)) == [0, 1, 2]
 
 
 async def test_the_events_of_an_unknown_trip_are_404(traveller: Traveller, pool: Pool) -> None:

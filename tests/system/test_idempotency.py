@@ -1,11 +1,12 @@
 """One key, one trip: however often, however many at once, whatever dies meanwhile, however much later."""
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import asyncpg
@@ -17,23 +18,18 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.trips import body_hash
 from tests.conftest import RunningSystem
+from tests.system.conftest import Orders
 from tests.system.freezing import kill
 from tests.system.test_supervision import eventually
-from trials.orders import Json, bench_order
+from tests.system.test_trips import charged
+from trials.orders import Json, own_order
 from trials.traveller import Traveller
-from trip.order import TripOrder
+from trip.order import Coordination, TripOrder
 
 AT_ONCE = 200
 AGAIN_S = 0.1
 DELETED_WITHIN_S = 90.0
 """Temporal takes its time to delete a workflow that has just ended."""
-
-
-def own_order(**changes: Any) -> Json:
-    """A trip of a traveller whom nobody else books for."""
-    body = bench_order(**changes)
-    body["traveller"]["email"] = f"{uuid.uuid4()}@example.com"
-    return body
 
 
 async def booked_for(traveller: Traveller, body: Json) -> list[str]:
@@ -47,7 +43,7 @@ def keyed(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
 
 
-async def test_many_at_once_book_one_trip(traveller: Traveller) -> None:
+async def test_many_at_once_book_one_trip(traveller: Traveller, own_order: Orders) -> None:
     body, key = own_order(), str(uuid.uuid4())
     before = await charged(traveller)
     answers = await asyncio.gather(
@@ -61,13 +57,7 @@ async def test_many_at_once_book_one_trip(traveller: Traveller) -> None:
     assert await charged(traveller) - before == trip["total"]["amount_minor"]
 
 
-async def charged(traveller: Traveller) -> int:
-    """What all cards together have been charged, in minor units."""
-    ledger = await traveller.read("payment", "/ledger")
-    return sum(abs(int(account["balance_minor"])) for account in ledger["accounts"]) // 2
-
-
-async def test_another_body_under_the_key_is_refused_for_all(traveller: Traveller) -> None:
+async def test_another_body_under_the_key_is_refused_for_all(traveller: Traveller, own_order: Orders) -> None:
     body, key = own_order(), str(uuid.uuid4())
     trip = await traveller.book(body, key=key)
     others = [body | {"deadline_s": 100 + number} for number in range(50)]
@@ -82,7 +72,7 @@ SAME: dict[str, Callable[[Json], str]] = {
     "other order of fields": lambda body: json.dumps(reversed_fields(body)),
     "whitespace": lambda body: json.dumps(body, indent=4),
     "explicit defaults": lambda body: json.dumps(
-        body | {"deadline_s": 300, "when_partner_down": "fail", "tour": None, "coordination": "orchestration"}
+        body | {"deadline_s": 300, "when_partner_down": "fail", "tour": None}
     ),
     "whole numbers with a fraction": lambda body: json.dumps(body | {"deadline_s": 300.0}),
     "escaped letters": lambda body: json.dumps(body).replace("Ada", "\\u0041da"),
@@ -97,7 +87,9 @@ def reversed_fields(body: Any) -> Any:
 
 
 @pytest.mark.parametrize("written", SAME.values(), ids=SAME)
-async def test_bodies_compare_by_value(traveller: Traveller, written: Callable[[Json], str]) -> None:
+async def test_bodies_compare_by_value(
+    traveller: Traveller, written: Callable[[Json], str], own_order: Orders
+) -> None:
     body, key = own_order(tour=None), str(uuid.uuid4())
     trip = await traveller.book(body, key=key)
     headers = keyed(key) | {"Content-Type": "application/json"}
@@ -105,8 +97,21 @@ async def test_bodies_compare_by_value(traveller: Traveller, written: Callable[[
     assert (status, again["trip_id"]) == (200, trip["trip_id"])
 
 
+async def test_a_key_holds_whoever_the_body_says_coordinates_it(
+    traveller: Traveller, own_order: Orders, coordination: Coordination
+) -> None:
+    body, key = own_order(), str(uuid.uuid4())
+    trip = await traveller.book(body, key=key)
+    (other,) = {*get_args(Coordination)} - {coordination}
+    said = {None: (200, trip["trip_id"]), other: (422, None)}
+    for coordinator, expected in said.items():
+        again = body | {"coordination": coordinator}
+        status, answer = await traveller.call("POST", "/trips", json=again, headers=keyed(key))
+        assert (status, answer.get("trip_id")) == expected
+
+
 async def test_many_at_once_book_one_trip_although_the_api_is_killed(
-    traveller: Traveller, system: RunningSystem
+    traveller: Traveller, system: RunningSystem, own_order: Orders
 ) -> None:
     body, key = own_order(), str(uuid.uuid4())
     booking = [asyncio.create_task(until_answered(traveller, body, key)) for _ in range(AT_ONCE)]
@@ -121,13 +126,14 @@ async def test_many_at_once_book_one_trip_although_the_api_is_killed(
 
 
 async def until_answered(traveller: Traveller, body: Json, key: str) -> tuple[int, Any]:
-    """The first answer that is not an error of the connection."""
+    """The first answer that is neither an error of the connection nor a word to come again."""
     async with asyncio.timeout(60):
         while True:
-            try:
-                return await traveller.call("POST", "/trips", json=body, headers=keyed(key))
-            except aiohttp.ClientError:
-                await asyncio.sleep(AGAIN_S)
+            with contextlib.suppress(aiohttp.ClientError):
+                status, answer = await traveller.call("POST", "/trips", json=body, headers=keyed(key))
+                if status != 503:
+                    return status, answer
+            await asyncio.sleep(AGAIN_S)
 
 
 async def test_a_key_holds_when_the_history_is_gone(traveller: Traveller, system: RunningSystem) -> None:
@@ -152,7 +158,9 @@ async def test_a_key_holds_when_the_history_is_gone(traveller: Traveller, system
     assert await gone()
 
 
-async def test_a_key_holds_when_the_dates_have_passed(traveller: Traveller, system: RunningSystem) -> None:
+async def test_a_key_holds_when_the_dates_have_passed(
+    traveller: Traveller, system: RunningSystem, own_order: Orders
+) -> None:
     body, key = own_order(), str(uuid.uuid4())
     past = own_order(day=datetime.now(UTC).date() - timedelta(days=9))
     trip = await traveller.book(body, key=key, wait=10)

@@ -16,6 +16,8 @@ HEALTHY = {
     "retry_after_s": None,
     "latency_ms": 0,
     "drop_reply_rate": 0.0,
+    "repeat_rate": 0.0,
+    "hold_back_ms": 0,
     "verbs": ["PUT", "confirm", "DELETE"],
     "count": None,
 }

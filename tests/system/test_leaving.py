@@ -12,9 +12,9 @@ import aiohttp
 from tests.conftest import RunningSystem
 from tests.system.freezing import frozen
 from tests.system.test_events import another_door, answers, authorization
-from tests.system.test_idempotency import booked_for, own_order
+from tests.system.test_idempotency import booked_for
 from tests.system.test_supervision import eventually
-from trials.orders import Json
+from trials.orders import Json, own_order
 from trials.traveller import Traveller
 
 WAITING = 30
@@ -36,20 +36,25 @@ async def test_sigterm_answers_who_waits_and_ends_streams(
 
         await eventually(all_accepted)
         ids = await booked_for(traveller, body)
-        reading = asyncio.create_task(last_event(http, f"{url}/trips/{ids[0]}/events", system))
+        seen: list[str] = []
+        reading = asyncio.create_task(read_ids(http, f"{url}/trips/{ids[0]}/events", system, seen))
+
+        async def has_begun() -> bool:
+            return bool(seen)
+
         # The first event has to be there before the end.
-        await asyncio.wait([reading], timeout=0.5)
+        await eventually(has_begun)
         begun = time.monotonic()
         os.kill(pid, signal.SIGTERM)
         found = await asyncio.gather(*waiting)
         took_s = time.monotonic() - begun
-        newest = await reading
+        await reading
     await traveller.mend_partner("hotel")
     assert {status for status, _, _ in found} == {202}
     assert {place for _, place, _ in found} == {f"/trips/{trip_id}" for trip_id in ids}
     assert {answer["status"] for _, _, answer in found} == {"booking"}
     assert took_s < AT_ONCE_S
-    rest = [event async for event in traveller.events(ids[0], after=newest)]
+    rest = [event async for event in traveller.events(ids[0], after=seen[-1])]
     assert rest[-1].trip["status"] == "confirmed"
     assert {(await traveller.until(trip_id))["status"] for trip_id in ids} == {"confirmed"}
 
@@ -62,11 +67,13 @@ async def post(
         return answer.status, answer.headers.get("Location"), await answer.json()
 
 
-async def last_event(http: aiohttp.ClientSession, url: str, system: RunningSystem) -> str:
-    """The id of the last event of a stream that ends as it should."""
+async def read_ids(http: aiohttp.ClientSession, url: str, system: RunningSystem, seen: list[str]) -> None:
+    """Note the id of each event of a stream that ends as it should."""
     async with http.get(url, headers=authorization(system)) as stream:
-        ids = [line[len("id: ") :] async for line in stream.content if line.startswith(b"id: ")]
-    return ids[-1].decode().strip()
+        async for line in stream.content:
+            name, _, value = line.decode().strip().partition(": ")
+            if name == "id":
+                seen.append(value)
 
 
 async def test_a_call_that_is_cut_off_is_answered_503(

@@ -18,8 +18,7 @@ from temporalio.service import RPCError
 
 from audit.endpoints import Endpoints
 from audit.run import audit
-from config.temporal import DATA_CONVERTER
-from temporal.attributes import NAMES
+from temporal.names import NAMES
 from temporal.workflows import GOES_ON, WorkflowState, described, listed
 from tests.conftest import ROOT, RunningSystem, running_system
 from tests.replay.ways_out import ENVIRONMENT
@@ -118,7 +117,7 @@ def own_system(temporal: OwnTemporal, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def ground(own_system: RunningSystem, temporal: OwnTemporal) -> AsyncIterator[Ground]:
-    client = await Client.connect(temporal.address, data_converter=DATA_CONVERTER)
+    client = await Client.connect(temporal.address, data_converter=own_system.converter())
     async with aiohttp.ClientSession() as http:
         traveller = own_system.traveller(http)
         yield Ground(own_system, temporal, traveller, client)
@@ -254,7 +253,8 @@ async def until_put_off(ground: Ground, trip_id: str) -> str:
         while True:
             found = await ground.client.get_workflow_handle(trip_id).describe()
             for activity in found.raw_description.pending_activities:
-                if "open" in activity.last_failure.message:
+                failure = await ground.client.data_converter.decode_failure(activity.last_failure)
+                if "open" in str(failure):
                     return str(activity.activity_id)
             await asyncio.sleep(0.05)
 
@@ -341,7 +341,9 @@ async def test_no_trip_needs_the_search_attributes(ground: Ground) -> None:
         for name in NAMES:
             words = ("operator", "search-attribute", "remove", "--name", name, "--yes")
             await ground.temporal.command(*words)
-        await until_ready(ground, f"the namespace lacks {', '.join(NAMES)}")
+        await ground.client.get_schedule_handle("audit-stores").delete()
+        await until_ready(ground, search_attributes=f"the namespace lacks {', '.join(NAMES)}")
+        await until_ready(ground, schedules="the namespace has no schedule audit-stores")
         trip_id = (await ground.traveller.book(bench_order(payment=DECLINED)))["trip_id"]
         async with asyncio.timeout(FOUND_WITHIN_S):
             while (await described(ground.client, [trip_id]))[trip_id] is not WorkflowState.RUNNING:
@@ -349,14 +351,14 @@ async def test_no_trip_needs_the_search_attributes(ground: Ground) -> None:
     await ground.traveller.mend_partner("hotel")
     for one in (under_way, trip_id):
         assert (await ground.ends(one, "failed"))["failure"]["code"] == "declined"
-    await until_ready(ground, "ok")
+    await until_ready(ground, search_attributes="ok", schedules="ok")
 
 
-async def until_ready(ground: Ground, says: str) -> None:
-    """Readiness says so of the search attributes."""
+async def until_ready(ground: Ground, **says: str) -> None:
+    """Readiness says so of what is named."""
     async with asyncio.timeout(FOUND_WITHIN_S):
         while True:
             _, body = await ground.traveller.call("GET", "/readyz")
-            if body["dependencies"]["search_attributes"] == says:
+            if says.items() <= body["dependencies"].items():
                 return
             await asyncio.sleep(0.05)

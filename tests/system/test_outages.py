@@ -4,8 +4,9 @@ import uuid
 
 from tests.conftest import RunningSystem
 from tests.system.freezing import frozen, kill
-from tests.system.test_idempotency import booked_for, own_order
+from tests.system.test_idempotency import booked_for
 from tests.system.test_supervision import eventually
+from trials.orders import own_order
 from trials.traveller import Traveller
 
 TRIPS = 20

@@ -22,7 +22,7 @@ from trials.traveller import Traveller
 
 pytestmark = needs_pgbouncer
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
 
 
 @pytest.fixture(scope="module")

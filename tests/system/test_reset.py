@@ -15,7 +15,6 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
-from config.temporal import DATA_CONVERTER
 from tests.conftest import RunningSystem, running_system
 from tests.replay.ways_out import ENVIRONMENT, OUTLASTED, WAYS_OUT, WayOut
 from trials.orders import order, some_day
@@ -84,7 +83,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(short: RunningSystem) -> Client:
     """A client of its Temporal server."""
-    return await Client.connect(short.temporal, data_converter=DATA_CONVERTER)
+    return await Client.connect(short.temporal, data_converter=short.converter())
 
 
 @pytest_asyncio.fixture(loop_scope="session")

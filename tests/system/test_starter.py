@@ -19,9 +19,22 @@ from record.pool import Pool, open_pool
 from temporal import attributes
 from tests.conftest import RunningSystem
 from tests.record.empty import empty_record
-from tests.record.test_accepting import request
+from tests.record.test_accepting import TENANT, request
 from tests.system.test_supervision import eventually
 from trip.trip import Booking
+
+
+class Noticed(Temporal):
+    """Temporal, which says when it has started a trip."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.some_started = asyncio.Event()
+
+    async def start(self, booking: Booking) -> None:
+        await super().start(booking)
+        self.some_started.set()
+
 
 OWED = 6 * STARTS_AT_ONCE
 LIMIT = 10_000
@@ -73,19 +86,17 @@ async def test_what_is_owed_starts_across_restarts_and_what_is_new_beside_it(
 ) -> None:
     ids = [await accept(record) for _ in range(OWED)]
 
-    async def some_started() -> bool:
-        return 0 < await trips.backlog_size(record, OWED) < OWED
+    first = Noticed(client)
+    async with Starter("orchestration", first, record, LIMIT).draining():
+        await first.some_started.wait()
+    assert 0 < (await trips.backlog(record, "orchestration", OWED)).size < OWED
 
-    async with Starter(Temporal(client), record, LIMIT).draining():
-        await eventually(some_started)
-    assert await trips.backlog_size(record, OWED) > 0
-
-    second = Starter(Temporal(client), record, LIMIT)
+    second = Starter("orchestration", Temporal(client), record, LIMIT)
     async with second.draining():
         ids += [await accept(record, second) for _ in range(20)]
 
         async def all_started() -> bool:
-            return await trips.backlog_size(record, 1) == 0
+            return (await trips.backlog(record, "orchestration", 1)).size == 0
 
         await eventually(all_started)
     assert len(await starts(client, ids)) == OWED + 20
@@ -95,14 +106,14 @@ async def test_it_is_full_from_the_start_where_the_record_is(record: Pool, clien
     for _ in range(3):
         await accept(record)
     nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
-    starter = Starter(Temporal(nowhere), record, 4)
+    starter = Starter("orchestration", Temporal(nowhere), record, 2 * 4)
     async with starter.draining():
-        assert not starter.is_full()
+        assert not starter.is_full(TENANT)
         accepting = asyncio.create_task(accept(record, starter))
         await asyncio.sleep(0)
-        assert starter.is_full()
+        assert starter.is_full(TENANT)
         await accepting
-        assert starter.is_full()
+        assert starter.is_full(TENANT)
 
 
 @pytest.mark.server  # a process with a client may abort at its end, which make check must not

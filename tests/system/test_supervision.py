@@ -1,4 +1,4 @@
-"""`make up` from the outside: signals, ports, restarts, and what is left behind."""
+"""`make up` from the outside: signals, ports, restarts, and what is left behind; traces among it."""
 
 import asyncio
 import os
@@ -13,28 +13,27 @@ import aiohttp
 import psutil
 import pytest
 
+from stack.chosen import free_ports
 from stack.ports import free_port, is_taken
-from stack.system import free_ports
 from tests.conftest import ROOT, RunningSystem, environment, running_system
-from trials.orders import order
+from trials.orders import Json, order
+from trials.polling import until
+from trials.receiver import STATUS, Received, Receiver, receiving
 from trials.traveller import Traveller
 
 pytestmark = pytest.mark.server
 
-BOUND_S = 30.0
-LOOK_EVERY_S = 0.1
+BOUND_S = 60.0
 
 PARTS = [
-    "api", "worker-1", "temporal", "postgres", "mongo", "redis", "falkordb",
+    "api", "worker-1", "trips", "temporal", "nats", "postgres", "mongo", "redis", "falkordb",
     "hotel", "tour", "flight", "points", "payment",
 ]  # fmt: skip
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], bound_s: float = BOUND_S) -> None:
     """Look at the condition until it holds, within a bound."""
-    async with asyncio.timeout(bound_s):
-        while not await condition():
-            await asyncio.sleep(LOOK_EVERY_S)
+    await until(condition, bound_s)
 
 
 def children(system: RunningSystem) -> list[psutil.Process]:
@@ -47,9 +46,11 @@ async def test_a_signal_stops_all_a_restart_finds_the_trip_and_a_kill_leaves_no_
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     ports = free_ports()
-    with running_system(tmp_path / "data", {}, ports) as first:
-        trip = await first.traveller(http).book(order(), wait=10)
-        await stopped_by_ctrl_c(first)
+    with receiving() as receiver:
+        with running_system(tmp_path / "data", receiver.environment() | SENT_AT_THE_END, ports) as first:
+            trip = await a_trip_tried_twice(first.traveller(http))
+            await stopped_by_ctrl_c(first)
+        is_one_trace(trip, receiver)
     with running_system(tmp_path / "data", {}, ports) as second:
         traveller = second.traveller(http)
         assert await traveller.trip(trip["trip_id"]) == trip
@@ -62,13 +63,45 @@ async def test_a_signal_stops_all_a_restart_finds_the_trip_and_a_kill_leaves_no_
         assert alive == []
 
 
+SENT_AT_THE_END = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
+"""What processes trace is sent when they end."""
+
+
+async def a_trip_tried_twice(traveller: Traveller) -> Json:
+    """A confirmed trip, whose flight fails once."""
+    await traveller.break_partner("flight", error_rate=1, status=503, verbs=["PUT"], count=1)
+    trip = await traveller.book(order(), wait=30)
+    assert trip["status"] == "confirmed"
+    return trip
+
+
+def is_one_trace(trip: Json, receiver: Receiver) -> None:
+    """One trace has the POST, the workflow below it, and below that each attempt with its call."""
+    spans = receiver.of(trip["trip_id"])
+    parents = {span.span_id: span for span in spans}
+    assert len({span.trace_id for span in spans}) == 1
+
+    def above(span: Received) -> list[str]:
+        found = parents.get(span.parent_id)
+        return [found.name, *above(found)] if found else []
+
+    workflow = ["RunWorkflow:BookTrip", "StartWorkflow:BookTrip", "POST /trips"]
+    holds = [span for span in spans if span.name == "PUT flight"]
+    assert sorted(span.attributes[STATUS] for span in holds) == ["201", "503"]
+    assert len({span.parent_id for span in holds}) == 2, "an attempt each"
+    for hold in holds:
+        assert above(hold) == ["RunActivity:reserve_flight", "StartActivity:reserve_flight", *workflow]
+    below = {span.name for span in spans if above(span)[-3:] == workflow}
+    assert {f"{method} {step['name']}" for step in trip["steps"] for method in ("PUT", "POST")} <= below
+
+
 async def stopped_by_ctrl_c(system: RunningSystem) -> None:
     """SIGINT to the whole group ends the system within 15 s, with status 0 and nothing left."""
     running = children(system)
     os.killpg(system.process.pid, signal.SIGINT)
     assert await asyncio.to_thread(system.process.wait, 15) == 0
     assert [process for process in running if process.is_running()] == []
-    assert [port for port in system.ports.model_dump().values() if is_taken(port)] == []
+    assert [port for port in system.ports.model_dump(exclude_none=True).values() if is_taken(port)] == []
     assert list((system.data_dir / "run").glob("*.pid")) == []
 
 
@@ -87,7 +120,8 @@ async def test_any_part_survives_being_killed(system: RunningSystem, traveller: 
 
     async def ready() -> bool:
         try:
-            return (await traveller.call("GET", "/readyz"))[0] == 200
+            status, answer = await traveller.call("GET", "/dependencies")
+            return status == 200 and answer["status"] == "ok"
         except aiohttp.ClientError:
             return False
 
@@ -129,9 +163,10 @@ async def test_one_system_a_data_directory(system: RunningSystem) -> None:
 
 async def test_a_part_that_cannot_start_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    result = await asyncio.to_thread(up, data_dir, TRIPS_HOLD_S="never")
+    result = await asyncio.to_thread(up, data_dir, DATABASE_URL="postgre://127.0.0.1/trips")
     assert result.returncode == 1
-    assert "TRIPS_HOLD_S" in result.stderr.upper()
+    assert "migrate does not start" in result.stderr
+    assert "unsupported driver: postgre" in result.stderr
     marked = [
         p for p in psutil.process_iter(["cmdline"]) if str(data_dir) in " ".join(p.info["cmdline"] or [])
     ]

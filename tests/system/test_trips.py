@@ -9,8 +9,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import RunningSystem
+from tests.system.conftest import Orders
+from tests.system.test_supervision import eventually
 from trials.orders import Json, order, some_day
 from trials.traveller import FINAL, Traveller
+from trip.order import Coordination
+from trip.partner import Partner
 
 
 def steps(trip: Json) -> dict[str, Json]:
@@ -24,7 +28,13 @@ async def held_anywhere(traveller: Traveller, trip: Json) -> list[str]:
     return [name for name, reservation in found if reservation and reservation["status"] != "released"]
 
 
-async def test_the_example_trip_is_confirmed_at_every_partner(traveller: Traveller) -> None:
+async def charged(traveller: Traveller) -> int:
+    """What all cards together have been charged, in minor units."""
+    ledger = await traveller.read("payment", "/ledger")
+    return sum(abs(int(account["balance_minor"])) for account in ledger["accounts"]) // 2
+
+
+async def test_the_example_trip_is_confirmed_at_every_partner(traveller: Traveller, order: Orders) -> None:
     body = order()
     body["traveller"]["member_id"] = "M-1001"
     trip = await traveller.book(body, wait=10)
@@ -40,31 +50,48 @@ async def test_the_example_trip_is_confirmed_at_every_partner(traveller: Travell
         assert reservation["amount_minor"] == step["amount_minor"]
 
 
+NO_ROOM: Json = {"hotel_id": "OSA-POD", "rooms": 2}
+"""The pod has one."""
+
+
 @pytest.mark.parametrize(
-    ("part", "change", "step", "code"),
+    ("part", "change", "refusal"),
     [
-        ("hotel", {"hotel_id": "NO-SUCH"}, "hotel", "not_found"),
-        ("tour", {"tour_id": "NO-SUCH"}, "tour", "not_found"),
-        ("flight", {"flight_no": "NO-SUCH"}, "flight", "not_found"),
-        ("traveller", {"member_id": "M-1002"}, "points", "insufficient_points"),
-        ("payment", {"card_token": "tok_declined"}, "payment", "declined"),
+        ("hotel", {"hotel_id": "NO-SUCH"}, ("hotel", "not_found")),
+        ("hotel", NO_ROOM, ("hotel", "sold_out")),
+        ("tour", {"tour_id": "NO-SUCH"}, ("tour", "not_found")),
+        ("flight", {"flight_no": "NO-SUCH"}, ("flight", "not_found")),
+        ("traveller", {"member_id": "M-1002"}, ("points", "insufficient_points")),
+        ("traveller", {"member_id": "NO-SUCH"}, ("points", "not_found")),
+        ("payment", {"card_token": "tok_declined"}, ("payment", "declined")),
     ],
 )
 async def test_a_refused_step_undoes_the_others(
-    traveller: Traveller, part: str, change: Json, step: str, code: str
+    traveller: Traveller, order: Orders, part: str, change: Json, refusal: tuple[str, str]
 ) -> None:
     body = order()
     body[part] |= change
     trip = await traveller.book(body, wait=20)
     assert trip["status"] == "failed", trip
-    assert (trip["failure"]["step"], trip["failure"]["code"]) == (step, code)
-    assert steps(trip)[step]["status"] == "failed"
+    assert (trip["failure"]["step"], trip["failure"]["code"]) == refusal
+    step, code = refusal
+    refused = steps(trip).pop(step)
+    assert (refused["status"], refused["error"]["code"], refused["attempts"]) == ("failed", code, 1)
     assert await held_anywhere(traveller, trip) == []
     sent = [name for name, s in steps(trip).items() if s["status"] not in ("pending", "failed")]
     assert {steps(trip)[name]["status"] for name in sent} <= {"released"}
 
 
-async def test_a_partner_that_fails_at_first_is_called_again(traveller: Traveller) -> None:
+async def test_a_key_that_was_closed_before_its_hold_refuses_it(traveller: Traveller, order: Orders) -> None:
+    await traveller.break_partner("tour", latency_ms=500, verbs=["PUT"], count=1)
+    trip = await traveller.book(order())
+    await traveller.release("tour", trip["trip_id"])
+    trip = await traveller.until(trip["trip_id"])
+    assert (trip["status"], trip["failure"]["step"], trip["failure"]["code"]) == ("failed", "tour", "closed")
+    assert await held_anywhere(traveller, trip) == []
+
+
+async def test_a_partner_that_fails_at_first_is_called_again(traveller: Traveller, order: Orders) -> None:
     await traveller.break_partner("flight", error_rate=1, status=503, count=3, verbs=["PUT"])
     trip = await traveller.book(order(), wait=30)
     assert trip["status"] == "confirmed", trip
@@ -73,14 +100,17 @@ async def test_a_partner_that_fails_at_first_is_called_again(traveller: Travelle
     assert [call["verb"] for call in calls] == ["PUT"] * 4 + ["confirm"]
 
 
-async def test_a_reply_that_is_lost_books_once(traveller: Traveller) -> None:
-    await traveller.break_partner("payment", drop_reply_rate=1, count=2)
+async def test_a_reply_that_is_lost_books_once(traveller: Traveller, order: Orders) -> None:
+    before = await charged(traveller)
+    await traveller.break_partner("payment", drop_reply_rate=1, count=1, verbs=["PUT"])
     trip = await traveller.book(order(), wait=30)
     assert trip["status"] == "confirmed", trip
-    assert steps(trip)["payment"]["attempts"] > 1
+    (lost, *_) = await traveller.calls("payment", trip["trip_id"])
+    assert (lost["verb"], lost["outcome"]) == ("PUT", "dropped")
+    assert await charged(traveller) - before == trip["total"]["amount_minor"]
 
 
-async def test_points_pay_no_more_than_the_price(traveller: Traveller) -> None:
+async def test_points_pay_no_more_than_the_price(traveller: Traveller, order: Orders) -> None:
     body = order(
         hotel={
             "hotel_id": "OSA-POD",
@@ -101,7 +131,7 @@ async def test_points_pay_no_more_than_the_price(traveller: Traveller) -> None:
     assert await traveller.reservation("payment", trip["trip_id"]) is None
 
 
-async def test_fifty_trips_race_for_the_last_room(traveller: Traveller) -> None:
+async def test_fifty_trips_race_for_the_last_room(traveller: Traveller, order: Orders) -> None:
     day = some_day()
     stay = {
         "hotel_id": "OSA-POD",
@@ -120,23 +150,34 @@ async def test_fifty_trips_race_for_the_last_room(traveller: Traveller) -> None:
     assert sum(account["balance_minor"] for account in ledger["accounts"]) == 0
 
 
-async def test_a_cancelled_trip_is_undone(traveller: Traveller) -> None:
-    await traveller.break_partner("tour", latency_ms=1500, verbs=["PUT"], count=1)
-    trip = await traveller.book(order())
-    status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
+async def test_a_hold_that_comes_after_its_release_is_refused(traveller: Traveller, order: Orders) -> None:
+    # The second hold is the test's own, and comes after the trip's.
+    await traveller.break_partner("tour", latency_ms=1500, verbs=["PUT"], count=2)
+    body = order()
+    trip_id = (await traveller.book(body))["trip_id"]
+
+    async def is_sent() -> bool:
+        return bool(await traveller.calls("tour", trip_id))
+
+    await eventually(is_sent)
+    status, answer = await traveller.call("POST", f"/trips/{trip_id}/cancel")
     assert status == 202, answer
-    trip = await traveller.until(trip["trip_id"])
-    assert trip["status"] == "cancelled"
+    trip = await traveller.until(trip_id)
+    assert (trip["status"], trip["failure"]) == ("cancelled", None)
+    assert await held_anywhere(traveller, trip) == []
+    status, refusal = await traveller.hold("tour", trip_id, body["tour"])
+    assert (status, refusal["code"]) == (409, "closed")
+    assert "201" not in [call["outcome"] for call in await traveller.calls("tour", trip_id)]
     assert await held_anywhere(traveller, trip) == []
 
 
-async def test_a_confirmed_trip_cannot_be_cancelled(traveller: Traveller) -> None:
+async def test_a_confirmed_trip_cannot_be_cancelled(traveller: Traveller, order: Orders) -> None:
     trip = await traveller.book(order(), wait=10)
     status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
     assert (status, answer["code"]) == (409, "already_final")
 
 
-async def test_a_trip_that_is_late_is_undone(traveller: Traveller) -> None:
+async def test_a_trip_that_is_late_is_undone(traveller: Traveller, order: Orders) -> None:
     await traveller.break_partner("hotel", latency_ms=2500, verbs=["PUT"], count=1)
     trip = await traveller.book(order(deadline_s=1), wait=20)
     assert (trip["status"], trip["failure"]["code"]) == ("failed", "deadline_exceeded")
@@ -144,7 +185,7 @@ async def test_a_trip_that_is_late_is_undone(traveller: Traveller) -> None:
     assert await held_anywhere(traveller, trip) == []
 
 
-async def test_trips_are_listed_newest_first(traveller: Traveller) -> None:
+async def test_trips_are_listed_newest_first(traveller: Traveller, order: Orders) -> None:
     booked = [(await traveller.book(order(), wait=10))["trip_id"] for _ in range(3)]
     seen: list[str] = []
     cursor = ""
@@ -161,11 +202,10 @@ async def test_trips_are_listed_newest_first(traveller: Traveller) -> None:
 
 async def test_the_workflow_answers_with_the_trip(traveller: Traveller, system: RunningSystem) -> None:
     from temporalio.client import Client  # noqa: PLC0415
-    from temporalio.contrib.pydantic import pydantic_data_converter  # noqa: PLC0415
 
     declined = order(payment={"card_token": "tok_declined", "currency": "JPY"})
     trip = await traveller.book(declined, wait=10)
-    client = await Client.connect(system.temporal, data_converter=pydantic_data_converter)
+    client = await Client.connect(system.temporal, data_converter=system.converter())
     handle = client.get_workflow_handle(trip["trip_id"])
     assert await handle.query("trip") == trip
     description = await handle.describe()
@@ -174,7 +214,7 @@ async def test_the_workflow_answers_with_the_trip(traveller: Traveller, system: 
     assert (attributes["TripStatus"], attributes["TripPartner"]) == ("failed", "payment")
 
 
-async def test_a_key_seen_before_gives_the_same_trip(traveller: Traveller) -> None:
+async def test_a_key_seen_before_gives_the_same_trip(traveller: Traveller, order: Orders) -> None:
     body = order()
     key = str(uuid.uuid4())
     headers = {"Idempotency-Key": key}
@@ -192,17 +232,45 @@ async def test_an_unknown_trip_is_404(traveller: Traveller) -> None:
         assert (status, answer["code"]) == (404, "unknown_trip")
 
 
+async def test_a_trip_shows_who_coordinates_it(
+    traveller: Traveller, order: Orders, coordination: Coordination
+) -> None:
+    trip = await traveller.book(order(), wait=10)
+    has_workflow = coordination == "orchestration"
+    assert (trip["coordination"], trip["links"]["temporal_ui"] is not None) == (coordination, has_workflow)
+
+
 async def test_everything_is_ready(traveller: Traveller) -> None:
     status, answer = await traveller.call("GET", "/readyz")
     assert status == 200
     assert set(answer["dependencies"]) == {
-        "postgres", "temporal", "search_attributes", "worker",
-        "hotel", "tour", "flight", "points", "payment",
+        "postgres", "temporal", "search_attributes", "schedules", "worker", "broker", "trips",
     }  # fmt: skip
+    status, everything = await traveller.call("GET", "/dependencies")
+    assert (status, everything["status"]) == (200, "ok"), everything
+    assert everything["dependencies"].keys() == answer["dependencies"].keys() | set(Partner)
+
+
+async def test_a_partner_that_is_down_keeps_the_front_door_ready(
+    traveller: Traveller, system: RunningSystem
+) -> None:
+    async def told() -> bool:
+        status, answer = await traveller.call("GET", "/dependencies")
+        assert status == 200
+        assert "127.0.0.1" not in str(answer)
+        return bool(answer["status"] == "unavailable" and answer["dependencies"]["tour"] != "ok")
+
+    await traveller.break_partner("tour", down=True)
+    try:
+        await eventually(told)
+        status, answer = await traveller.call("GET", "/readyz")
+    finally:
+        await traveller.mend_partner("tour")
+    assert (status, answer["status"]) == (200, "ok"), answer
 
 
 async def test_prometheus_can_read_the_figures(system: RunningSystem, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{system.api}/metrics") as answer:
         assert answer.status == 200
         families = {family.name for family in text_string_to_metric_families(await answer.text())}
-    assert {"trips_under_way", "trips_backlog", "trips_breaker_state"} <= families
+    assert {"trips_record_under_way", "trips_record_backlog", "trips_record_breaker_state"} <= families

@@ -15,9 +15,9 @@ from record.pool import Pool, open_pool
 from record.trips import LEASE, Request
 from tests.conftest import RunningSystem
 from tests.record.test_accepting import booking
-from tests.system.test_idempotency import keyed, own_order
+from tests.system.test_idempotency import keyed
 from tests.system.test_supervision import eventually
-from trials.orders import Json
+from trials.orders import Json, own_order
 from trials.traveller import Traveller
 from trip.order import TripOrder
 from trip.trip import Booking, Trip
@@ -136,12 +136,29 @@ async def test_a_part_that_is_unknown_here_is_not_left_out(traveller: Traveller,
     await record.execute("delete from trips where trip_id = $1", trip_id)
 
 
+async def test_words_that_are_unknown_here_are_shown_as_written(
+    system: RunningSystem, traveller: Traveller, record: Pool
+) -> None:
+    def with_newer_words(booked: Json, trip: Json) -> None:
+        booked["order"]["when_partner_down"] = "ask"
+        trip["status"], trip["steps"][0]["status"] = "on_hold", "quoted"
+        trip["interventions"] = [{"step": None, "action": "annul", "who": "Ada", "at": trip["created_at"]}]
+
+    body = own_order()
+    trip_id = await write(record, body, with_newer_words, str(uuid.uuid4()))
+    await record.execute("update trips set status = 'on_hold' where trip_id = $1", trip_id)
+    shown = await traveller.trip(trip_id)
+    assert (shown["status"], shown["steps"][0]["status"]) == ("on_hold", "quoted")
+    assert shown["interventions"][0]["action"] == "annul"
+    assert await first_listed(traveller, body["traveller"]["email"]) == shown
+    status, problem = await traveller.call("POST", f"/trips/{trip_id}/cancel")
+    assert (status, problem["code"]) == (503, "not_started")
+    async with traveller.http.get(f"{system.api}/metrics") as answer:
+        assert answer.status == 200
+    await record.execute("delete from trips where trip_id = $1", trip_id)
+
+
 async def test_the_front_door_still_refuses_unknown_fields(traveller: Traveller) -> None:
-    for more in ({"insurance": "none"}, {"coordination": "choreography"}):
+    for more in ({"insurance": "none"}, {"coordination": "telepathy"}):
         status, problem = await traveller.call("POST", "/trips", json=own_order() | more)
         assert (status, problem["errors"][0]["field"]) == (422, *more)
-
-
-async def test_a_trip_shows_its_coordination(traveller: Traveller) -> None:
-    trip = await traveller.book(own_order(coordination="orchestration"), wait=30)
-    assert (trip["status"], trip["coordination"]) == ("confirmed", "orchestration")

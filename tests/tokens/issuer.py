@@ -1,5 +1,6 @@
 """An OpenID Connect issuer: keys of its own, published by a server of its own, and the tokens it signs."""
 
+import asyncio
 import functools
 import json
 import time
@@ -21,13 +22,13 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519Pri
 _ALGORITHMS = {"RS256": RSAAlgorithm, "PS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
 
 
-def new_key(algorithm: str) -> PrivateKey:
-    """A private key of the kind that the algorithm signs with."""
+def new_key(algorithm: str, bits: int = 2048) -> PrivateKey:
+    """A private key of the kind that the algorithm signs with; `bits` are an RSA key's."""
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 @functools.cache
@@ -65,6 +66,8 @@ class IssuerServer:
         self.answer: bytes | None = None
         self.status = 200
         self.fetched = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self._port = free_port()
         self._runner: web.AppRunner | None = None
 
@@ -73,10 +76,22 @@ class IssuerServer:
         """Where the keys are."""
         return f"http://127.0.0.1:{self._port}/keys"
 
-    def sign(self, key_id: str = "first", **changes: Any) -> str:
-        """A token signed with one of the keys."""
+    def settings(self) -> Json:
+        """What a front door that takes its tokens is set to."""
+        return {
+            "oidc_issuer": ISSUER,
+            "oidc_audience": AUDIENCE,
+            "oidc_keys_url": self.url,
+            "oidc_loopback": True,
+        }
+
+    def sign(self, key_id: str = "first", head: Json | None = None, **changes: Any) -> str:
+        """A token signed with one of the keys. What `head` gives as None is left out of the header."""
         algorithm, key = self.keys[key_id]
-        return jwt.encode(claims(**changes), key, algorithm, headers={"kid": key_id})
+        headers = {"kid": key_id} | (head or {})
+        if headers["kid"] is None:
+            del headers["kid"]
+        return jwt.encode(claims(**changes), key, algorithm, headers=headers)
 
     async def start(self) -> None:
         """Serve until `stop`."""
@@ -94,6 +109,7 @@ class IssuerServer:
 
     async def _publish(self, _request: web.Request) -> web.Response:
         self.fetched += 1
+        await self.may_answer.wait()
         document = {"keys": [published(key, kid, alg) for kid, (alg, key) in self.keys.items()]}
         body = json.dumps(document).encode() if self.answer is None else self.answer
         return web.Response(body=body, status=self.status, content_type="application/json")

@@ -17,7 +17,7 @@ from stack.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
-LIMIT_S = 30
+LIMIT_S = 90
 LOOK_EVERY_S = 0.05
 
 

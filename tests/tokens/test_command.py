@@ -26,7 +26,7 @@ async def test_a_token_that_is_made_works_until_it_is_revoked(database_url: str,
     token = await made(
         database_url, "--tenant", tenant, "--scope", "operator", "--name", "Ada L", "--days", "90"
     )
-    assert await tokens.find(pool, token) == Caller(tenant, Scope.OPERATOR, "Ada L")
+    assert await tokens.find(pool, token) == Caller(tenant, {Scope.OPERATOR}, "Ada L")
     token_id, secret = token.split(".")
 
     listed = await asyncio.to_thread(access, database_url, "list", "--tenant", tenant)
@@ -71,13 +71,13 @@ async def test_no_database_is_said_so() -> None:
 
 async def test_a_file_is_registered_however_often(database_url: str, pool: Pool, tmp_path: Path) -> None:
     file = tmp_path / "tokens.json"
-    both = {scope: tokens.new_token() for scope in ("traveller", "operator")}
+    both = {name: tokens.new_token() for name in tokens.FIRST_TOKENS}
     file.write_text(json.dumps(both))
     for _ in range(2):
         ended = await asyncio.to_thread(access, database_url, "register", str(file))
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-    for scope, token in both.items():
-        assert await tokens.find(pool, token) == Caller("default", Scope(scope), scope)
+    for name, token in both.items():
+        assert await tokens.find(pool, token) == Caller("default", tokens.FIRST_TOKENS[name], name)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
+from config.settings import Settings
 from record.pool import Pool
 from tests.guard.own_postgres import OwnPostgres
 from tests.tokens.issuer import AUDIENCE, ISSUER, IssuerServer
@@ -34,7 +35,7 @@ async def door(
 @pytest.fixture
 async def token(pool: Pool) -> str:
     """A traveller's token of a tenant of the test's own."""
-    return await tokens.make(pool, Caller(f"tenant-{uuid.uuid4()}", Scope.TRAVELLER, "mobile app"))
+    return await tokens.make(pool, Caller(f"tenant-{uuid.uuid4()}", {Scope.TRAVELLER}, "mobile app"))
 
 
 async def raw(door: FrontDoor, *headers: bytes, body: bytes = b"") -> tuple[int, bytes]:
@@ -50,15 +51,18 @@ async def raw(door: FrontDoor, *headers: bytes, body: bytes = b"") -> tuple[int,
 
 
 async def test_a_token_says_who_calls(door: FrontDoor, pool: Pool) -> None:
-    token = await tokens.make(pool, Caller("acme", Scope.OPERATOR, "Ada"))
+    token = await tokens.make(pool, Caller("acme", {Scope.OPERATOR}, "Ada"))
     status, me = await door.call("GET", "/me", token)
     assert (status, me) == (
         200,
         {
             "tenant": "acme",
             "scope": "operator",
+            "scopes": ["operator"],
             "name": "Ada",
             "lab": False,
+            "broker": False,
+            "codec": False,
             "temporal_ui": "http://127.0.0.1:8233/namespaces/default",
         },
     )
@@ -122,7 +126,7 @@ async def test_the_token_comes_before_all_else(door: FrontDoor, token: str) -> N
     assert (await door.call("POST", "/trips", None, **big))[0] == 401
     assert (await door.call("POST", "/trips", token, data=io.BytesIO(b" " * BIG)))[0] == 413
     assert (await door.call("POST", "/trips", None, data=b"{"))[0] == 401
-    assert (await door.call("POST", "/trips", token, data=b"{"))[0] == 422
+    assert (await door.call("POST", "/trips", token, data=b"{"))[0] == 415
     assert (await door.call("PUT", "/breakers/train", None, data=b"{"))[0] == 401
     assert (await door.call("PUT", "/breakers/train", token, data=b"{"))[0] == 403
     assert (await door.call("DELETE", "/trips", None))[0] == 401
@@ -132,7 +136,7 @@ async def test_the_token_comes_before_all_else(door: FrontDoor, token: str) -> N
 async def test_too_many_requests_are_429_for_that_token_alone(
     door: FrontDoor, pool: Pool, token: str
 ) -> None:
-    other = await tokens.make(pool, Caller("acme", Scope.TRAVELLER, "other"))
+    other = await tokens.make(pool, Caller("acme", {Scope.TRAVELLER}, "other"))
     statuses = [(await door.call("GET", "/me", token))[0] for _ in range(PER_MINUTE)]
     assert statuses == [200] * PER_MINUTE
     status, answer = await raw(door, f"Authorization: Bearer {token}".encode())
@@ -164,6 +168,18 @@ async def test_a_token_is_neither_valid_nor_invalid_while_postgresql_is_away(
             await asyncio.sleep(0.1)
 
 
+async def test_readiness_names_what_is_out_and_no_address(door: FrontDoor) -> None:
+    status, answer = await door.call("GET", "/readyz", None)
+    assert (status, answer["status"]) == (503, "unavailable")
+    assert answer["dependencies"] == {
+        "postgres": "ok",
+        "temporal": "no answer",
+        "worker": "no answer",
+        "search_attributes": "no answer",
+        "schedules": "no answer",
+    }
+
+
 async def test_no_token_is_logged(door: FrontDoor, token: str) -> None:
     for path in ("/me", "/trips/none", "/breakers", "/nowhere"):
         await door.call("GET", path, token)
@@ -181,9 +197,10 @@ async def test_an_issuers_tokens_are_taken_in_place_of_stored_ones(
         "TRIPS_OIDC_ISSUER": ISSUER,
         "TRIPS_OIDC_AUDIENCE": AUDIENCE,
         "TRIPS_OIDC_KEYS_URL": issuer.url,
+        "TRIPS_OIDC_LOOPBACK": "1",
     }
     async with front_door(database_url, http, tmp_path / "log", **told) as door:
-        signed = issuer.sign(scope="trips:operator")
+        signed = issuer.sign(scope="trips:operator trips:fleet")
         status, answer = await door.call("GET", "/me", signed)
         assert (status, answer["code"]) == (503, "keys_unavailable")
     await issuer.start()
@@ -191,10 +208,26 @@ async def test_an_issuers_tokens_are_taken_in_place_of_stored_ones(
         status, me = await door.call("GET", "/me", signed)
         assert (status, me["tenant"], me["scope"], me["name"]) == (200, "acme", "operator", "ada")
         assert (await door.call("GET", "/breakers", signed))[0] == 200
-        assert (await door.call("GET", "/breakers", issuer.sign()))[0] == 403
+        assert (await door.call("GET", "/breakers", issuer.sign(scope="trips:operator")))[0] == 403
         assert (await door.call("GET", "/me", issuer.sign(aud="others")))[0] == 401
         assert (await door.call("GET", "/me", token))[0] == 401
     await issuer.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:1/keys", "0"),
+        ("http://issuer.example/keys", "1"),
+        ("http://127.0.0.1.example/keys", "1"),
+        ("http://127.0.0.1@issuer.example/keys", "1"),
+    ],
+)
+def test_keys_come_by_https(url: str, loopback: str) -> None:
+    told = {"oidc_issuer": ISSUER, "oidc_audience": AUDIENCE, "oidc_loopback": loopback}
+    with pytest.raises(ValueError, match="TRIPS_OIDC_KEYS_URL must be an https URL"):
+        Settings.model_validate({**told, "oidc_keys_url": url})
+    Settings.model_validate({**told, "oidc_keys_url": "https://issuer.example/keys"})
 
 
 async def test_half_an_issuer_is_a_mistake(

@@ -21,7 +21,7 @@ CALLS = (("GET", None), ("PUT", FAULTS), ("DELETE", None))
 
 @pytest.fixture(scope="module")
 async def token(pool: Pool) -> str:
-    return await tokens.make(pool, Caller("default", Scope.OPERATOR, "a test"))
+    return await tokens.make(pool, Caller("default", {Scope.FLEET}, "a test"))
 
 
 @contextlib.asynccontextmanager

@@ -80,7 +80,7 @@ def test_the_rate_is_kept_for_long() -> None:
 
 
 def test_those_that_came_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "MAX_TOKENS", 2)
+    monkeypatch.setattr(rates, "MAX_KEYS", 2)
     limit = Rates(1, Clock())
     for key in (b"a", b"b", b"c"):
         assert limit.wait_s(key) == 0

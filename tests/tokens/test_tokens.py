@@ -13,7 +13,7 @@ from record.pool import Pool
 @pytest.fixture
 def caller() -> Caller:
     """Someone of a tenant of the test's own."""
-    return Caller(f"tenant-{uuid.uuid4()}", Scope.TRAVELLER, "mobile app")
+    return Caller(f"tenant-{uuid.uuid4()}", {Scope.TRAVELLER}, "mobile app")
 
 
 async def test_a_token_stands_for_its_caller(pool: Pool, caller: Caller) -> None:

@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from activities.http import Answer, PartnerHttp, Refused, Unanswered
-from serving.client import Upstream, open_client
+from calling.http import Answer, PartnerHttp, Refused, Unanswered
+from serving.client import open_client
+from serving.upstream import Upstream
 from tests.serving import served
 from trip.calls import PartnerCall
 from trip.partner import (

@@ -44,6 +44,24 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> Non
         BudgetPolicy.model_validate(wrong)
 
 
+def test_a_fleet_shares_the_floor() -> None:
+    assert granted(RetryBudget(POLICY, lambda: 5), 0.0, URGENT, 11) == 2
+
+
+def test_an_idle_partner_gets_a_retry_however_large_the_fleet() -> None:
+    for urgent in (URGENT, HOLD):
+        assert granted(RetryBudget(POLICY, lambda: 1000), 0.0, urgent, 11) == 1
+
+
+def test_the_share_follows_the_fleet() -> None:
+    processes = 1
+    budget = RetryBudget(POLICY, lambda: processes)
+    assert granted(budget, 0.0, URGENT, 5) == 5
+    processes = 2
+    assert granted(budget, 0.0, URGENT, 5) == 0
+    assert granted(budget, 12.0, URGENT, 11) == 5
+
+
 def test_quiet_traffic_retries_freely() -> None:
     assert granted(RetryBudget(POLICY), 0.0, URGENT, 11) == 10
 

@@ -18,8 +18,9 @@ from config.settings import Settings
 from partners.catalogue import PARTNERS, STAYS, CatalogueError, distinct, named
 from partners.declaration import Declaration, Stay
 from partners.service import load
+from stack.chosen import Ports
 from stack.postgres import PARTNERS_HERE, RECORD, SUPERUSER
-from stack.system import ROOT, Ports, System
+from stack.system import ROOT, System
 from tests.examples.car.declaration import STAY as CAR
 from tests.examples.car.declaration import CarRental
 from tests.examples.car.service import service as car_service

@@ -8,7 +8,7 @@ import pytest
 from api.app import create_app
 from config.settings import Settings
 from record.pool import RecordAway, open_pool
-from record.trips import backlog_size
+from record.trips import backlog
 from tests.serving import served
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
@@ -37,4 +37,4 @@ async def test_the_front_door_takes_no_other_error_for_it(error: Exception, stat
 async def test_a_record_that_is_not_there_is_away() -> None:
     async with open_pool(NOWHERE) as pool:
         with pytest.raises(RecordAway):
-            await backlog_size(pool, at_most=1)
+            await backlog(pool, "orchestration", at_most=1)

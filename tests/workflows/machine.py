@@ -5,7 +5,7 @@ is lost leaves nothing in the history, but what its local activities did is done
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,10 +110,12 @@ class Run:
         self.is_stale = False
         self.result: Trip | None = None
         self._new_answers: dict[str, bool] = {}
+        self._patches: list[str] = []
         for task in server.tasks:
             for activation in task:
                 self._activate(activation, is_replay=True)
         self._new_answers.clear()
+        self._patches.clear()
 
     def begin_task(self, *jobs: WorkflowActivationJob) -> None:
         """Hand the workflow what has happened since its last task."""
@@ -144,9 +146,12 @@ class Run:
     def end_task(self) -> None:
         """The task is complete: the server keeps it, unless another run has taken it over."""
         if not self.is_stale:
+            if self._patches:
+                first, *others = self._task
+                self._task = [replace(first, jobs=(*map(_patched, self._patches), *first.jobs)), *others]
             self._server.tasks.append(self._task)
             self._server.answers |= self._new_answers
-        self._task = []
+        self._task, self._patches = [], []
 
     def evict(self) -> None:
         """The worker forgets the workflow."""
@@ -197,8 +202,10 @@ class Run:
             self._note_answer(command.update_response)
         elif kind == "complete_workflow_execution":
             self.result = _CONVERTER.from_payloads([command.complete_workflow_execution.result], [Trip])[0]
+        elif kind == "set_patch_marker":
+            self._patches.append(command.set_patch_marker.patch_id)
         else:
-            assert kind in ("upsert_workflow_search_attributes", "set_patch_marker"), kind
+            assert kind == "upsert_workflow_search_attributes", kind
         return None
 
     def _schedule(self, command: Any, *, is_local: bool) -> None:
@@ -265,6 +272,13 @@ def _fail(failure: Failure, failed: Failed, activity: Pending) -> None:
     _FAILURES.to_failure(error, _CONVERTER, failure)
 
 
+def _patched(patch_id: str) -> WorkflowActivationJob:
+    """The job by which a replay is told of a marker that is ahead."""
+    job = WorkflowActivationJob()
+    job.notify_has_patch.patch_id = patch_id
+    return job
+
+
 def _cancelled(seq: int) -> WorkflowActivationJob:
     job = WorkflowActivationJob()
     job.resolve_activity.seq = seq
@@ -287,7 +301,10 @@ def _instance(server: Server) -> WorkflowInstance:
     details = WorkflowInstanceDetails(
         payload_converter_factory=SharedPydanticConverter, failure_converter_class=DefaultFailureConverter,
         interceptor_classes=[], defn=_DEFINITION, info=info, randomness_seed=1,
-        extern_functions={"__temporal_assert_local_activity_valid": lambda _name: None},
+        extern_functions={
+            "__temporal_assert_local_activity_valid": lambda _name: None,
+            "__temporal_get_metric_meter": lambda: temporalio.common.MetricMeter.noop,
+        },
         disable_eager_activity_execution=False, worker_level_failure_exception_types=[],
         patch_activation_callback=None, last_completion_result=temporalio.api.common.v1.Payloads(),
         last_failure=None,

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from stack.runner import exit_status
+from trials.bench.attack.page import ATTACK
 from trials.bench.backoff.page import BACKOFF
 from trials.bench.bench import Bench, wrong
 from trials.bench.buys.page import BUYS
@@ -15,6 +16,10 @@ from trials.bench.contest.page import CONTEST
 from trials.bench.drawing import draw
 from trials.bench.growth.page import GROWTH
 from trials.bench.guard.page import GUARD
+from trials.bench.kinds.page import KINDS
+from trials.bench.profile.page import PROFILE
+from trials.bench.size.page import SIZE
+from trials.bench.telemetry.page import TELEMETRY
 from trials.report import (
     INTERRUPTED,
     filled,
@@ -25,7 +30,10 @@ from trials.report import (
     verdict,
 )
 
-BENCHES = {bench.name: bench for bench in (BACKOFF, GUARD, CONTEST, GROWTH, BUYS)}
+BENCHES = {
+    bench.name: bench
+    for bench in (BACKOFF, GUARD, CONTEST, KINDS, GROWTH, SIZE, BUYS, TELEMETRY, PROFILE, ATTACK)
+}
 
 
 def parser() -> argparse.ArgumentParser:

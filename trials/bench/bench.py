@@ -4,8 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-
+from trials.bench.drawing import Figure
 from trials.report import Bar, Results
 
 

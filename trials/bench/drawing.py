@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
-
 PICTURES = Path("docs/pictures")
 BLUE, GREEN, PURPLE, RED, GREY, PALE = "#1f77b4", "#2ca02c", "#9467bd", "#d62728", "#7f7f7f", "#c7c7c7"
-PALE_GREEN = "#98df8a"
+PALE_GREEN, BROWN = "#98df8a", "#8c564b"
 COLOURS = (BLUE, GREEN, PURPLE, RED, GREY)
 WIDTH = 9
+
+Figure = Any
+"""A figure of matplotlib, which has no types. The first figure loads matplotlib, which takes a second."""
 
 Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 """By label, where the points of each line are."""
@@ -20,6 +19,8 @@ Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 def draw(figures: Mapping[str, Figure], folder: Path = PICTURES) -> None:
     """Write `NAME.svg` of each figure; the same figures give the same bytes."""
+    import matplotlib as mpl  # noqa: PLC0415
+
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "trials", "svg.fonttype": "none"}):
         for name, figure in figures.items():
@@ -27,7 +28,9 @@ def draw(figures: Mapping[str, Figure], folder: Path = PICTURES) -> None:
 
 
 def panels(height: float, rows: int = 1, columns: int = 1, **shared: Any) -> tuple[Figure, list[Any]]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    from matplotlib.figure import Figure as Drawn  # noqa: PLC0415
+
+    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
     found = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
     for panel in found:
         panel.grid(alpha=0.3)
@@ -43,7 +46,7 @@ def lines(panel: Any, found: Lines, style: str = "-", colours: Sequence[str] = C
         if axes.get(f"{name}scale") == "log":
             axis = getattr(panel, f"{name}axis")
             axis.set_major_formatter("{x:,g}")
-            axis.set_minor_formatter(NullFormatter())
+            axis.set_minor_formatter("")
     if len(found) > 1:
         panel.legend()
 

@@ -8,21 +8,24 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 from temporalio.client import Client as TemporalClient
 from temporalio.service import RPCError
 
 from stack.runner import exit_status
-from trials.chaos import cancels, matrix, soak
-from trials.chaos.client import PRECISE, SOAK, UNHURRIED, Client, calling
+from trials.chaos import cancels, matrix, soak, told
+from trials.chaos.client import PRECISE, SOAK, UNHURRIED, Away, Client, calling
 from trials.chaos.verdict import audited
 from trials.orders import Json
 from trials.report import INTERRUPTED, save_results, unless_interrupted
 from trials.world import started
+from trip.order import Coordination
 
+KINDS: tuple[Coordination, ...] = get_args(Coordination)
 SHOWN = 30
 MOST_HISTORIES = 50
 RPC_TIMEOUT = timedelta(seconds=10)
@@ -35,13 +38,20 @@ Run = Callable[[Client], Awaitable[list[str]]]
 async def _matrix(client: Client) -> list[str]:
     outcomes = await matrix.run_all(client, workers=1)
     _keep("matrix", outcomes, matrix.shown(outcomes))
-    return [f"{one.trip_id}: {problem}" for one in outcomes for problem in one.wrong] + await audited(client)
+    told_outcomes = await told.run_all(client)
+    _keep("matrix-told", told_outcomes, told.shown(told_outcomes))
+    wrong = [f"{one.trip_id}: {problem}" for one in outcomes for problem in one.wrong]
+    wrong += [f"{one.trip_id}: {problem}" for one in told_outcomes for problem in one.wrong]
+    return wrong + await audited(client)
 
 
-async def _cancels(client: Client) -> list[str]:
-    outcomes = await cancels.run_all(client)
-    _keep("cancels", outcomes, cancels.shown(outcomes))
-    return cancels.violations(outcomes) + await audited(client)
+def _cancels(kinds: Sequence[Coordination]) -> Run:
+    async def run(client: Client) -> list[str]:
+        outcomes = await cancels.run_all(client, kinds)
+        _keep("cancels", outcomes, cancels.shown(outcomes))
+        return cancels.violations(outcomes) + await audited(client)
+
+    return run
 
 
 def _soak(arguments: argparse.Namespace) -> Run:
@@ -67,22 +77,28 @@ async def _attack(home: Path, settings: Mapping[str, str], workers: int, run: Ru
     async with started(settings, workers=workers, home=home) as world, calling(world) as client:
         violations = await run(client)
         if violations:
-            histories = await _histories(world.temporal, violations)
+            histories = await _histories(client, violations)
             (home / "histories.json").write_text(json.dumps(histories, indent=1))
         return violations
 
 
-async def _histories(temporal: str, violations: Iterable[str]) -> Json:
-    client = await TemporalClient.connect(temporal)
+async def _histories(client: Client, violations: Iterable[str]) -> Json:
+    """By the id of each trip that is named: what was told of it, or its workflow's history."""
+    temporal = await TemporalClient.connect(client.world.temporal)
     named = dict.fromkeys(found[0] for line in violations if (found := _TRIP_ID.search(line)))
-    histories: Json = {}
-    for trip_id in list(named)[:MOST_HISTORIES]:
-        try:
-            history = await client.get_workflow_handle(trip_id).fetch_history(rpc_timeout=RPC_TIMEOUT)
-            histories[trip_id] = history.to_json_dict()
-        except RPCError as error:
-            histories[trip_id] = str(error)
-    return histories
+    return {trip_id: await _history(client, temporal, trip_id) for trip_id in list(named)[:MOST_HISTORIES]}
+
+
+async def _history(client: Client, temporal: TemporalClient, trip_id: str) -> Json:
+    try:
+        trip = await client.trip(trip_id)
+        if trip["coordination"] == "choreography":
+            _, page = await client.insist("GET", f"/trips/{trip_id}/messages?limit=500")
+            return {"trip": trip, "messages": page["items"]}
+        history = await temporal.get_workflow_handle(trip_id).fetch_history(rpc_timeout=RPC_TIMEOUT)
+        return {"trip": trip, "workflow": history.to_json_dict()}
+    except (Away, RPCError) as error:
+        return {"unknown": str(error)}
 
 
 async def chaos(arguments: argparse.Namespace) -> int:
@@ -91,7 +107,7 @@ async def chaos(arguments: argparse.Namespace) -> int:
     if arguments.matrix:
         attack = (PRECISE, 1, _matrix)
     elif arguments.cancels:
-        attack = (UNHURRIED, 1, _cancels)
+        attack = (UNHURRIED, 1, _cancels(arguments.coordination or KINDS))
     else:
         attack = (SOAK, 2, _soak(arguments))
     home = Path(tempfile.mkdtemp(prefix="trips-chaos-"))
@@ -113,6 +129,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="the plan of trips, faults and kills (default: a new one)")
     parser.add_argument("--rate", type=float, default=4.0, help="trips a second at most (default: 4)")
     parser.add_argument("--minutes", type=float, default=20.0, help="at most for the bookings (default: 20)")
+    parser.add_argument(
+        "--coordination", action="append", choices=KINDS, help="of the trips of --cancels (default: both)"
+    )
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--matrix", action="store_true", help="run the whole crash matrix instead")
     modes.add_argument("--cancels", action="store_true", help="cancel at every moment of a slow trip instead")

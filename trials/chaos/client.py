@@ -30,6 +30,7 @@ PRECISE = {
     "TRIPS_LOCAL_ATTEMPT_S": "4.5",
     # The question is what a kill does, not what a breaker does about it.
     "TRIPS_BREAKER_MIN_CALLS": "10000",
+    "TRIPS_BREAKER_FAILURES_IN_A_ROW": "10000",
     "TRIPS_PROBE_INTERVAL_S": "3600",
 }
 """So that a moment can be met."""

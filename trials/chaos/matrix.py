@@ -79,11 +79,11 @@ async def run_group(client: Client, cells: Sequence[Cell], workers: int) -> list
 
 async def _placed(client: Client, cells: Sequence[Cell]) -> list[Placed]:
     for _ in range(TRIES - 1):
-        await _ready(client)
+        await ready(client)
         try:
             return await _at_their_moments(client, cells)
         except Missed:
-            await _mend(client)
+            await mend(client)
     return await _at_their_moments(client, cells)
 
 
@@ -125,18 +125,20 @@ async def _judged(client: Client, cell: Cell, placed: Placed, started: float) ->
     return Outcome(cell, placed.trip_id, trip["status"], took_s, tuple(wrong))
 
 
-async def _ready(client: Client) -> None:
+async def ready(client: Client) -> None:
+    """Returns when the front door takes trips, and all that they need answers."""
 
     async def answers() -> bool:
         try:
-            return (await client.call("GET", "/readyz"))[0] == 200
+            status, answer = await client.call("GET", "/dependencies")
+            return status == 200 and answer["status"] == "ok"
         except Away:
             return False
 
     await until(answers, END_LIMIT_S)
 
 
-async def _mend(client: Client) -> None:
+async def mend(client: Client) -> None:
     """End the faults that were meant for a trip that missed its moment, and let all trips end."""
     for partner in Partner:
         await client.lab("DELETE", partner.value, "/lab/faults")

@@ -63,11 +63,11 @@ async def bring(client: Client, step: Partner, moment: Moment) -> Placed:
     if moment is Moment.COMPENSATING and step is PAYMENT:
         trip_id = await _cancelled_while_paying(client)
     else:
-        await _set(client, *_faults(step, moment))
+        await set_faults(client, *_faults(step, moment))
         card_token = "tok_declined" if moment is Moment.COMPENSATING else "tok_visa"
-        trip_id = await _book(client, bench_order(card_token=card_token))
+        trip_id = await book(client, bench_order(card_token=card_token))
     placed = Placed(trip_id, step, moment)
-    await _until(lambda: stands(client, placed), f"{step}: {moment}")
+    await reached(lambda: stands(client, placed), f"{step}: {moment}")
     return placed
 
 
@@ -97,7 +97,7 @@ async def freeze(client: Client, placed: list[Placed]) -> None:
     """
     client.world.signal(TEMPORAL, signal.SIGSTOP)
     for one in placed:
-        await _until(lambda one=one: _replied(client, one), f"{one.step}: {one.moment}")  # type: ignore[misc]
+        await reached(lambda one=one: _replied(client, one), f"{one.step}: {one.moment}")  # type: ignore[misc]
 
 
 async def _replied(client: Client, placed: Placed) -> bool:
@@ -125,20 +125,24 @@ def _faults(step: Partner, moment: Moment) -> list[tuple[Partner, Json]]:
 async def _cancelled_while_paying(client: Client) -> str:
     """A declined payment leaves nothing to undo, so this trip is cancelled while its payment is out."""
     placed = await bring(client, PAYMENT, Moment.BEFORE_EFFECT)
-    await _set(client, *_faults(PAYMENT, Moment.COMPENSATING))
-    # Nobody waits for the answer, which may come only once the undo is over.
-    cancel = client.insist("POST", f"/trips/{placed.trip_id}/cancel", ACCEPT_LIMIT_S)
-    task = asyncio.create_task(cancel)
+    await set_faults(client, *_faults(PAYMENT, Moment.COMPENSATING))
+    cancel(client, placed.trip_id)
+    return placed.trip_id
+
+
+def cancel(client: Client, trip_id: str) -> None:
+    """Cancel a trip. Nobody waits for the answer, which may come only once the undo is over."""
+    task = asyncio.create_task(client.insist("POST", f"/trips/{trip_id}/cancel", ACCEPT_LIMIT_S))
     _CANCELS.add(task)
     task.add_done_callback(_CANCELS.discard)
-    return placed.trip_id
 
 
 _CANCELS: set[asyncio.Task[tuple[int, Any]]] = set()
 """Under way: a task that nobody holds may be collected."""
 
 
-async def _book(client: Client, body: Json) -> str:
+async def book(client: Client, body: Json) -> str:
+    """The id of the accepted trip. Raises Missed."""
     key = {"Idempotency-Key": str(uuid.uuid4())}
     status, trip = await client.insist("POST", "/trips", ACCEPT_LIMIT_S, json=body, headers=key)
     if status not in (200, 202):
@@ -146,13 +150,15 @@ async def _book(client: Client, body: Json) -> str:
     return str(trip["trip_id"])
 
 
-async def _set(client: Client, *faults: tuple[Partner, Json]) -> None:
+async def set_faults(client: Client, *faults: tuple[Partner, Json]) -> None:
+    """Set faults at partners. Raises Missed."""
     for partner, found in faults:
         set_ = partial(client.lab, "PUT", partner, "/lab/faults", found)
-        await _until(set_, f"faults at {partner}")
+        await reached(set_, f"faults at {partner}")
 
 
-async def _until(condition: Callable[[], Awaitable[object]], what: str) -> None:
+async def reached(condition: Callable[[], Awaitable[object]], what: str) -> None:
+    """Returns when the condition holds. Raises Missed."""
     try:
         await until(condition, REACH_LIMIT_S, LOOK_EVERY_S)
     except TimeoutError as error:

@@ -3,23 +3,30 @@
 import random
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from partners.catalogue import PARTNERS, STAYS
 from partners.declaration import Stay
 from trials.orders import MEMBER, Json
+from trip.order import Coordination
 
 _ENGINES = sorted({partner.engine for partner in PARTNERS})
 _PARTNERS = [partner.name for partner in PARTNERS]
-PROCESSES = ("worker-1", "worker-2", "api", "temporal", *_ENGINES, *_PARTNERS)
+BROKER = "nats"
+PROCESSES = ("worker-1", "worker-2", "api", "trips", "temporal", BROKER, *_ENGINES, *_PARTNERS)
 
 GAP_S = (5.0, 20.0)
 STOP_S = (6.0, 12.0)
 """Most calls' time limit is 5 s, the payment's 10 s."""
+LATEST_LOSS = 1
+"""As many others have their turn before the broker loses its store."""
 REROLL_S = (2.0, 5.0)
 ERROR_RATE = 0.2
 DROP_RATE = 0.125
 """Of the calls that no error hit: a tenth of all."""
+
+KINDS: tuple[Coordination, ...] = get_args(Coordination)
+"""Half of the trips are of either kind."""
 
 _DAYS = 300
 _POPULAR_DAY = timedelta(days=29)
@@ -41,11 +48,15 @@ class PlannedTrip(NamedTuple):
 
 
 class PlannedKill(NamedTuple):
-    """What befalls one process, `gap_s` after what befell one before; `stop_s` None means kill -9."""
+    """What befalls one process, `gap_s` after what befell one before; `stop_s` None means kill -9.
+
+    `loses_store`: all that it had on disk is gone, too.
+    """
 
     process: str
     gap_s: float
     stop_s: float | None
+    loses_store: bool = False
 
 
 class PlannedFaults(NamedTuple):
@@ -74,12 +85,22 @@ def trips(seed: int, count: int, per_s: float, today: date) -> list[PlannedTrip]
 
 
 def kills(seed: int) -> Iterator[PlannedKill]:
-    """Kills without end. Each process has its turn before any has another."""
+    """Kills without end. Each process has its turn before any has another.
+
+    The broker loses its store once, early enough for a short run.
+    """
     draw = random.Random(f"{seed}/kills")
+    loss = draw.randint(1, LATEST_LOSS)
+    for number, process in enumerate(_turns(draw)):
+        if number == loss:
+            yield PlannedKill(BROKER, draw.uniform(*GAP_S), None, loses_store=True)
+        stop_s = draw.uniform(*STOP_S) if draw.random() < 0.3 else None
+        yield PlannedKill(process, draw.uniform(*GAP_S), stop_s)
+
+
+def _turns(draw: random.Random) -> Iterator[str]:
     while True:
-        for process in draw.sample(PROCESSES, len(PROCESSES)):
-            stop_s = draw.uniform(*STOP_S) if draw.random() < 0.3 else None
-            yield PlannedKill(process, draw.uniform(*GAP_S), stop_s)
+        yield from draw.sample(PROCESSES, len(PROCESSES))
 
 
 def faults(seed: int, partner: str) -> Iterator[PlannedFaults]:
@@ -109,6 +130,7 @@ def _order(draw: random.Random, today: date) -> Json:
         "traveller": {"name": "Ada Lovelace", "email": "ada@example.com", "member_id": member},
         "payment": {"card_token": draw.choices(cards, weights=(20, 2, 1))[0], "currency": "JPY"},
         "when_partner_down": draw.choice(("fail", "wait", "wait")),
+        "coordination": draw.choice(KINDS),
     }
     units = _POPULAR_UNITS if is_popular else draw.randint(1, 4)
     body |= {stay.name: _stay(draw, stay, first, units) for stay in stays}

@@ -15,6 +15,7 @@ from trials.chaos.weather import Weather
 from trials.orders import Json, today
 from trials.report import counted, table
 from trials.traveller import FINAL
+from trip.order import Coordination
 
 UNDER_WAY = 40
 """As many trips as two cores carry to an end in a few seconds; a run asks for safety, not for speed."""
@@ -103,7 +104,7 @@ async def soak(client: Client, seed: int, count: int, per_s: float, limit_s: flo
     settle_s = time.monotonic() - ended
     found = await client.trips()
     violations += [f"{trip['trip_id']}: still {trip['status']}" for trip in stuck]
-    violations += unsound(load, found, count)
+    violations += unsound(load, found)
     try:
         violations += await audited(client)
     except AuditError as error:
@@ -114,7 +115,10 @@ async def soak(client: Client, seed: int, count: int, per_s: float, limit_s: flo
         "load_s": ended - started,
         "waited their turn": load.late,
         **await weather.damage(),
-        "outcomes": Counter(trip["status"] for trip in found),
+        **{
+            kind: Counter(trip["status"] for trip in found if trip["coordination"] == kind)
+            for kind in plan.KINDS
+        },
         "failures": Counter(trip["failure"]["code"] for trip in found if trip["failure"]),
         "cancels answered": Counter(str(status) for status in load.cancels.values()),
         "front door's answers": client.answers,
@@ -142,7 +146,7 @@ async def _storm(
     return violations + load.refused
 
 
-def unsound(load: Load, found: list[Json], count: int) -> list[str]:
+def unsound(load: Load, found: list[Json]) -> list[str]:
     """What must not be, by how the listed trips ended and how their cancels were answered."""
     ends = {trip["trip_id"]: trip["status"] for trip in found}
     wrong = [f"{trip_id}: accepted, but unknown" for trip_id in load.accepted if trip_id not in ends]
@@ -155,10 +159,15 @@ def unsound(load: Load, found: list[Json], count: int) -> list[str]:
             wrong.append(f"{trip_id}: its cancel was answered {status}, but it ended {end}")
     if errors := load.client.answers["500"]:
         wrong.append(f"the front door answered 500, {errors} times")
-    confirmed = sum(end == "confirmed" for end in ends.values())
-    if confirmed < CONFIRMED_SHARE * count:
-        wrong.append(f"{confirmed} trips of {count} were confirmed, fewer than {CONFIRMED_SHARE:.0%}")
-    return wrong
+    return wrong + [problem for kind in plan.KINDS for problem in _too_few(kind, found)]
+
+
+def _too_few(kind: Coordination, found: list[Json]) -> list[str]:
+    ends = [trip["status"] for trip in found if trip["coordination"] == kind]
+    confirmed = ends.count("confirmed")
+    if confirmed >= CONFIRMED_SHARE * len(ends):
+        return []
+    return [f"{confirmed} of {len(ends)} were confirmed by {kind}, fewer than {CONFIRMED_SHARE:.0%}"]
 
 
 def shown(result: Json) -> str:

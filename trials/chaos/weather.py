@@ -1,6 +1,7 @@
 """Faults at the partners and kills of processes, for as long as they are wanted."""
 
 import asyncio
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from trip.partner import Partner
 REPEAT_S = 1.0
 END_LIMIT_S = 30.0
 CUT = "dropped"
+STORE = "jetstream"
+"""Where the broker keeps its streams and consumers, in its directory."""
 
 
 @dataclass
@@ -23,6 +26,7 @@ class Weather:
     client: Client
     kills: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
+    losses: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
 
     async def rage(self, seed: int, stop: asyncio.Event) -> None:
@@ -48,6 +52,7 @@ class Weather:
         return {
             "kill -9": self.kills,
             "stopped": self.stops,
+            "stores lost": self.losses,
             "calls to partners": self.calls.total(),
             "faulty": faulty,
             "cut after the effect": self.calls[CUT],
@@ -73,12 +78,26 @@ class Weather:
         for kill in planned:
             if await _set_within(stop, kill.gap_s):
                 return
+            if kill.loses_store:
+                await self._lose_store(kill.process)
+                continue
             if kill.stop_s is not None:
                 await self._stop_for(kill.process, kill.stop_s)
                 continue
             if kill.process in self.client.world.partners:
                 await self.count_calls(kill.process)
             self.kills[kill.process] += self.client.world.kill(kill.process)
+
+    async def _lose_store(self, process: str) -> None:
+        """Kill a process so that it never sees its store again. Stopped, it writes nothing in between."""
+        world = self.client.world
+        if not world.signal(process, signal.SIGSTOP):
+            return
+        try:
+            await asyncio.to_thread(shutil.rmtree, world.data_dir / process / STORE)
+        finally:
+            world.kill(process)
+        self.losses[process] += 1
 
     async def _stop_for(self, process: str, stop_s: float) -> None:
         world = self.client.world

@@ -1,8 +1,8 @@
--- ARGV: key. Leaves alone what is not held, or no longer.
+-- ARGV: key. Confirms what is held; a hold past its time is given back, and all else is left alone.
 
 local key = ARGV[1]
 
-if status_of(key) == 'held' then
+if settled(key) == 'held' then
   count(key, 'held', -1)
   count(key, 'confirmed', 1)
   set_status(key, 'confirmed')

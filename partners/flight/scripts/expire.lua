@@ -2,7 +2,6 @@
 
 local due = redis.call('ZRANGEBYSCORE', prefix .. 'due', '-inf', now(), 'LIMIT', 0, ARGV[1])
 for _, key in ipairs(due) do
-  count(key, 'held', -1)
-  set_status(key, 'expired')
+  expire(key)
 end
 return due

@@ -1,10 +1,13 @@
--- ARGV: key, flight_no, date, seats, reference, hold in milliseconds.
+-- ARGV: key, flight_no, date, seats, reference, hold in milliseconds, and the note if there is one.
 -- Answers known | not_found | sold_out | ok.
 
-local key, flight_no, date, seats, reference, hold_ms = unpack(ARGV)
+local key, flight_no, date, seats, reference, hold_ms, note = unpack(ARGV)
 seats = tonumber(seats)
 
-if redis.call('EXISTS', reservation_of(key)) == 1 then
+if settled(key) then
+  if take_note(key, note) then
+    changed(key)
+  end
   return answer('known', key)
 end
 
@@ -29,6 +32,7 @@ local expires_at = now() + hold_ms
 redis.call('HSET', reservation_of(key), 'reference', reference, 'flight_no', flight_no, 'date', date,
   'day', day, 'seats', seats, 'amount_minor', flight[1] * seats, 'currency', flight[2],
   'expires_at', string.format('%d', expires_at))
+take_note(key, note)
 set_status(key, 'held')
 redis.call('ZADD', prefix .. 'due', expires_at, key)
 count(key, 'held', 1)

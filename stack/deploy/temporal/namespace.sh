@@ -17,6 +17,12 @@ until_done() {
     done
 }
 
+# The command line gives up on a name that is not known yet, and keeps an address that is no longer the server's.
+host=${TEMPORAL_ADDRESS%:*}
+until_done getent hosts "$host"
+TEMPORAL_ADDRESS=$(getent hosts "$host" | awk 'NR == 1 { print $1 }'):${TEMPORAL_ADDRESS##*:}
+export TEMPORAL_ADDRESS
+
 until_done temporal operator cluster health --command-timeout 5s
 if ! temporal operator namespace describe --namespace "$TEMPORAL_NAMESPACE" > /dev/null 2>&1; then
     temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"

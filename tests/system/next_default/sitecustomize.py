@@ -2,7 +2,8 @@
 
 import sys
 
-if sys.orig_argv[-1].endswith("worker.py"):
+# The worker is a fork of the zygote, if there is one.
+if "stack.zygote" in sys.orig_argv or sys.orig_argv[-1].endswith("worker.py"):
     from temporalio.worker import _workflow
     from temporalio.worker._workflow_instance import _WorkflowLogicFlag
 

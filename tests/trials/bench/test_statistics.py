@@ -67,13 +67,15 @@ def test_actions_and_calls_are_those_of_the_default_namespace() -> None:
 
 def test_cpu_belongs_to_whose_turn_it_is(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        for name in ("temporal", "textbook", "worker-1", "api", "mongo", "flight"):
+        for name in ("temporal", "textbook", "worker-1", "api", "mongo", "flight", "nats", "trips"):
             (tmp_path / f"{name}.pid").write_text(f"{child.pid}\n")
         (tmp_path / "gone.pid").write_text("not a process\n")
         found = {group for group, pid in cpu.used(tmp_path, ("temporal", "textbook")) if pid == child.pid}
         assert found == {"temporal", "worker", "others", "engines", "partners"}
         found = {group for group, pid in cpu.used(tmp_path, ("worker-", "api")) if pid == child.pid}
         assert found == {"worker", "api", "others", "engines", "partners"}
+        found = {group for group, pid in cpu.used(tmp_path, cpu.CHOREOGRAPHY) if pid == child.pid}
+        assert found == {"nats", "worker", "api", "others", "engines", "partners"}
         child.kill()
 
 

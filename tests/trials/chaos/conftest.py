@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from stack.system import free_ports
+from stack.chosen import free_ports
 from tests.conftest import running_system
 from tests.trials.chaos.slow_network import SlowNetwork, slow_network
 from trials.chaos.client import PRECISE, Client, calling

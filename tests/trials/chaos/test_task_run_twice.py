@@ -11,9 +11,8 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.replay.test_replay import replayer
+from replay.replaying import replayer
 from trials.chaos.client import Client
 from trials.chaos.moments import FROZEN_MS
 from trials.chaos.verdict import faults_of, final
@@ -171,7 +170,7 @@ async def has_asked_to_confirm(client: Client, trip_id: str, partner: str) -> bo
 
 
 async def handle_of(client: Client, trip_id: str) -> WorkflowHandle[Any, Trip]:
-    temporal = await TemporalClient.connect(client.world.temporal, data_converter=pydantic_data_converter)
+    temporal = await TemporalClient.connect(client.world.temporal, data_converter=client.world.converter())
     return temporal.get_workflow_handle(trip_id, result_type=Trip)
 
 
@@ -191,11 +190,13 @@ async def assert_whole(client: Client, trip_id: str) -> None:
     assert await faults_of(client, ended, ("confirmed",)) == []
     assert {step["status"] for step in ended["steps"]} == {"confirmed"}
     assert None not in [step["reference"] for step in ended["steps"]]
-    await replayer().replay_workflow(await handle.fetch_history())
+    await replayer(client.world.codec()).replay_workflow(await handle.fetch_history())
 
 
 async def assert_undone(client: Client, trip_id: str) -> None:
     ended = await final(client, trip_id, SETTLE_LIMIT_S)
     assert ended["status"] == "cancelled"
     assert await faults_of(client, ended, ("cancelled",)) == []
-    await replayer().replay_workflow(await (await handle_of(client, trip_id)).fetch_history())
+    await replayer(client.world.codec()).replay_workflow(
+        await (await handle_of(client, trip_id)).fetch_history()
+    )

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from trials.bench.backoff import contention, herd, reference
 from trials.bench.bench import Bench
-from trials.bench.drawing import BLUE, GREEN, GREY, PURPLE, RED, lines, panels
+from trials.bench.drawing import BLUE, GREEN, GREY, PURPLE, RED, Figure, lines, panels
 from trials.report import NONE, Bar, Results, table
 
 HERD_TRIALS = 10

@@ -7,7 +7,8 @@ from typing import Any
 
 from audit.facts import SeenReservation
 from audit.partners import PartnerReader
-from serving.client import Upstream, open_client
+from serving.client import open_client
+from serving.upstream import Upstream
 from trials import cpu
 from trials.bench.buys.figures import Outage, calm_figures, outcomes, sick_figures, times
 from trials.bench.buys.plan import Plan

@@ -5,13 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from trials.bench.bench import Bench
 from trials.bench.buys.measure import ERROR_RATE, LOST_SHARE, SICK, measured
 from trials.bench.buys.plan import QUICK, Plan
 from trials.bench.buys.variants import COMMON, TITLES, VARIANTS
-from trials.bench.drawing import BLUE, GREEN, PALE, PALE_GREEN, RED, calls_in_outage, panels, stacked
+from trials.bench.drawing import BLUE, GREEN, PALE, PALE_GREEN, RED, Figure, calls_in_outage, panels, stacked
 from trials.report import Bar, Column, Results, figure_table, shown_as, table
 
 Row = Mapping[str, Any]

@@ -6,8 +6,8 @@ The n-th request that it takes meets the same draw, whoever makes it.
 import random
 import sys
 
-from partners.__main__ import main
+from partners.process import main
 
 if __name__ == "__main__":
     random.seed(f"{sys.argv.pop()}/{sys.argv[1]}")
-    main()
+    main("partners")

@@ -1,7 +1,7 @@
 """The variants: all mechanisms at work, each of them left out in turn, none at all, and all again."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
@@ -78,25 +78,42 @@ TITLES = {variant.name: variant.title for variant in VARIANTS}
 
 @contextlib.asynccontextmanager
 async def staged(variant: Variant, seed: int) -> AsyncIterator[Ground]:
-    arrange = partial(_arranged, variant, seed)
+    arrange = partial(arranged, variant, seed)
     async with fresh_ground(COMMON | dict(variant.settings), arrange=arrange) as ground:
         yield ground
 
 
-def _arranged(variant: Variant, seed: int, stage: Stage, parts: list[Part]) -> list[Part]:
-    changed = {
-        name: running_module(part, "trials.bench.buys.partner", name, str(seed)) if name in PARTNERS else part
-        for part in parts
-        for name in [part.name]
-    }
-    if variant.removed:
-        worker = changed[variant.process]
-        worker = replace(worker, env={**worker.env, "ANSWERED_DIR": str(stage.run_dir)})
-        changed[variant.process] = running_module(worker, "trials.bench.buys.without", variant.removed)
+def arranged(variant: Variant, seed: int, stage: Stage, parts: list[Part]) -> list[Part]:
+    """The parts of the variant's system."""
+    changed = {part.name: part for part in with_lots(seed, parts)}
+    carrying = carrier(variant, stage, changed["worker-1"])
     if variant.carrier is not Carrier.WORKFLOW:
         for name in [name for name in changed if name == "tokens" or name.startswith(SAGA)]:
             del changed[name]
-        ready = answering(f"{stage.url(stage.ports.api_port)}/healthz")
+    return list((changed | {carrying.name: carrying}).values())
+
+
+def with_lots(seed: int, parts: Sequence[Part]) -> list[Part]:
+    """The parts, with partners that draw the same lots each run."""
+    return [
+        running_module(part, "trials.bench.buys.partner", part.name, str(seed))
+        if part.name in PARTNERS
+        else part
+        for part in parts
+    ]
+
+
+def carrier(variant: Variant, stage: Stage, worker: Part, port: int | None = None) -> Part:
+    """What carries the variant's trips: the system's worker, changed or not, or a front door of its own.
+
+    That one is at the port, or where the system's would be.
+    """
+    if variant.carrier is not Carrier.WORKFLOW:
+        port = port or stage.ports.api_port
+        ready = answering(f"{stage.url(port)}/healthz")
         saga = stage.further(variant.process, "trials.bench.buys.in_memory", variant.carrier, ready=ready)
-        changed[variant.process] = saga
-    return list(changed.values())
+        return replace(saga, env={**saga.env, "TRIPS_API_PORT": str(port)})
+    if variant.removed:
+        worker = replace(worker, env={**worker.env, "ANSWERED_DIR": str(stage.run_dir)})
+        return running_module(worker, "trials.bench.buys.without", variant.removed)
+    return worker

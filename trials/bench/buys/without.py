@@ -11,7 +11,7 @@ from unittest.mock import patch
 from uuid import uuid4
 
 import worker
-from activities.http import Answer, PartnerHttp
+from calling.http import Answer, PartnerHttp
 from trials.bench.buys.figures import BETWEEN
 from trip.calls import PartnerCall
 from trip.partner import Partner, Reservation, ReservationStatus, Verb

@@ -46,13 +46,13 @@ class Turn:
 
 async def in_flight_for(turn: Turn, ladder: Sequence[int]) -> int:
     """The fewest trips in flight that give about as many trips a second as any number of the ladder."""
-    rates = {in_flight: await _rate(turn, Load(), in_flight) for in_flight in ladder}
+    rates = {in_flight: await rate(turn, Load(), in_flight) for in_flight in ladder}
     return next(number for number in ladder if rates[number] >= ENOUGH * max(rates.values()))
 
 
 async def measured(turn: Turn, in_flight: int) -> tuple[Figures, list[str]]:
     load, alone = Load(), Load()
-    figures = await _saturated(turn, load, in_flight)
+    figures = await saturated(turn, load, in_flight)
     await closed(turn.booking(), alone, 1, turn.seconds / 2)
     figures |= latencies("alone", alone)
     wrong = load.wrong + alone.wrong
@@ -64,11 +64,12 @@ async def measured(turn: Turn, in_flight: int) -> tuple[Figures, list[str]]:
     return figures, wrong
 
 
-async def _saturated(turn: Turn, load: Load, in_flight: int) -> Figures:
+async def saturated(turn: Turn, load: Load, in_flight: int) -> Figures:
+    """Trips a second, and what each cost; fills `load`. Raises RuntimeError if no trip ends as it has to."""
     figures: Figures = {"in_flight": in_flight}
 
     async def saturate() -> None:
-        figures["trips_per_s"] = await _rate(turn, load, in_flight)
+        figures["trips_per_s"] = await rate(turn, load, in_flight)
 
     figures |= await turn.metered(load, saturate())
     if turn.contestant.processes:
@@ -82,7 +83,7 @@ async def counted(turn: Turn, load: Load, book: BookOne, trips: int, in_flight: 
     return await turn.metered(load, count(book, load, trips, in_flight)) | latencies("all", load)
 
 
-async def _rate(turn: Turn, load: Load, in_flight: int) -> float:
+async def rate(turn: Turn, load: Load, in_flight: int) -> float:
     """Trips a second, warm-up left out; fills `load`. Raises RuntimeError if no trip ends as it has to."""
     warm = time.monotonic() + WARM_S
     await closed(turn.booking(), load, in_flight, WARM_S + turn.seconds)

@@ -7,15 +7,7 @@ from trials.orders import PARTNERS, STAYS, Json, hold
 
 Call = Callable[[str, str, Json | None], Awaitable[int]]
 """Makes a call of a verb to a partner with a body, and gives the reservation's price in minor units."""
-
-
-async def book(call: Call, order: Json) -> None:
-    """Hold the stays, then points, then payment; capture; confirm the rest. Raises what a call raises."""
-    due = sum(await _together(call("hold", partner, hold(order, partner, 0)) for partner in STAYS))
-    for partner in PARTNERS[len(STAYS) :]:
-        due += await call("hold", partner, hold(order, partner, due))
-    await call("confirm", "payment", None)
-    await _together(call("confirm", partner, None) for partner in PARTNERS if partner != "payment")
+Together = Callable[[Iterable[Awaitable[int]]], Awaitable[list[int]]]
 
 
 async def _together(calls: Iterable[Awaitable[int]]) -> list[int]:
@@ -26,3 +18,12 @@ async def _together(calls: Iterable[Awaitable[int]]) -> list[int]:
             raise outcome
         prices.append(outcome)
     return prices
+
+
+async def book(call: Call, order: Json, together: Together = _together) -> None:
+    """Hold the stays, then points, then payment; capture; confirm the rest. Raises what a call raises."""
+    due = sum(await together(call("hold", partner, hold(order, partner, 0)) for partner in STAYS))
+    for partner in PARTNERS[len(STAYS) :]:
+        due += await call("hold", partner, hold(order, partner, due))
+    await call("confirm", "payment", None)
+    await together(call("confirm", partner, None) for partner in PARTNERS if partner != "payment")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trials.bench.contest import failing, measure
-from trials.bench.contest.contestants import CONTESTANTS, Arena, Contestant, fresh_arena
+from trials.bench.contest.contestants import CONTESTANTS, TAKING_PART, Arena, Contestant, fresh_arena
 from trials.bench.contest.measure import Turn
 from trials.load import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS, Load, count
 from trials.report import Results
@@ -31,9 +31,10 @@ async def contest(plan: Plan) -> Results:
     """Figures by round of each contestant, and of each scenario of failing trips."""
     async with fresh_arena() as arena:
         results: Results = {
-            "in_flight": {one.name: await _warmed_up(arena, one, plan) for one in CONTESTANTS},
-            "rounds": {one.name: [] for one in CONTESTANTS},
+            "in_flight": {one.name: await _warmed_up(arena, one, plan) for one in TAKING_PART},
+            "rounds": {one.name: [] for one in TAKING_PART},
             "failing": {scenario.name: {} for scenario in failing.SCENARIOS},
+            "left_out": {one.title: one.left_out for one in CONTESTANTS if one.left_out},
             "wrong": [],
         }
         for number in range(plan.rounds):
@@ -67,8 +68,8 @@ async def _fail_all(arena: Arena, results: Results, number: int) -> None:
 
 def _in_turn(number: int) -> list[Contestant]:
     """Each round begins with another contestant, so that none always follows the same."""
-    first = number % len(CONTESTANTS)
-    return [*CONTESTANTS[first:], *CONTESTANTS[:first]]
+    first = number % len(TAKING_PART)
+    return [*TAKING_PART[first:], *TAKING_PART[:first]]
 
 
 def _note(results: Results, rows: list[Any], what: str, figures: dict[str, float], wrong: list[str]) -> None:

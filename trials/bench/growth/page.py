@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from trials.bench.bench import Bench, wrong
-from trials.bench.drawing import lines, panels
+from trials.bench.drawing import Figure, lines, panels
 from trials.bench.growth import parts
 from trials.report import Bar, Column, Results, bar_table, counted, figure_table, measured_on, table
 from trials.statistics import Estimate, slope
 
-MOST_RATIO = 1.2
 MEMORY_TRIPS = 10_000
 """A shorter run is all warm-up: pools fill, caches grow to their bounds."""
 
@@ -24,7 +21,6 @@ PHASE = (
     Column("trips timed", "trips"),
     Column("CPU a trip, ms", "cpu_ms_own", 1),
 )
-READING = tuple(column._replace(decimals=2) for column in LATENCY)
 
 
 def memory_growth(results: Results) -> dict[str, Estimate]:
@@ -36,10 +32,6 @@ def memory_growth(results: Results) -> dict[str, Estimate]:
 
 def bars(results: Results) -> list[Bar]:
     found = []
-    if "reading" in results:
-        middle, first = (results["reading"]["rows"][name] for name in ("page in the middle", "first page"))
-        ratio = middle["p50_ms"] / first["p50_ms"]
-        found.append(Bar("p50 of a page in the middle of the record, beside the first", ratio, MOST_RATIO))
     if results.get("memory", {}).get("trips", 0) >= MEMORY_TRIPS:
         found += [
             Bar(f"memory of the {name}, kB a 1,000 trips that it surely grows", grown.low, MOST_KB)
@@ -56,8 +48,6 @@ def tables(results: Results) -> dict[str, str]:
     found = {"run": run, "bars": bar_table(bars(results))}
     if part := results.get("in_flight"):
         found["in-flight"] = figure_table(part["phases"], PHASE, "in flight")
-    if part := results.get("reading"):
-        found["reading"] = figure_table(part["rows"], READING, f"{part['about']['record']:,} trips")
     if "memory" in results:
         found["memory"] = _memory(results)
     if part := results.get("burst"):
@@ -122,7 +112,7 @@ def pictures(results: Results) -> dict[str, Figure]:
 
 GROWTH = Bench(
     "growth",
-    "more trips in flight, a long run, a burst, a full record: about ten minutes",
+    "more trips in flight, a long run, a burst: about ten minutes",
     Path("docs/growth.md"),
     parts.Plan(),
     parts.QUICK,
@@ -130,7 +120,6 @@ GROWTH = Bench(
         "in_flight": parts.in_flight,
         "memory": parts.memory,
         "burst": parts.all_at_once,
-        "reading": parts.reading,
     },
     tables,
     bars,

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-import asyncpg
 import psutil
 
 from trials import cpu
 from trials.bench.growth import burst
-from trials.filling import fill
 from trials.load import WARM_UP_IN_FLIGHT, WARM_UP_TRIPS, Booked, BookOne, Load, closed, count, throughput
 from trials.orders import STAYS, Json, bench_order
 from trials.report import Results
@@ -24,7 +22,6 @@ WAIT_S = 60
 ASK_AGAIN_S = 1.0
 TRIP_LIMIT_S = 900.0
 WARM_SHARE = 0.25
-READING_WARM_UP = 40
 MEMORY_IN_FLIGHT = 10
 PROCESSES = {"worker": "worker-1", "api": "api"}
 MOST_SAMPLES = 500
@@ -35,17 +32,15 @@ LOOK_EVERY_S = 0.2
 class Plan:
     """`ladder` has the seconds of the phase for each number of trips in flight.
 
-    `trips` is the length of the memory run, `record` the number of trips in the record that is read.
+    `trips` is the length of the memory run.
     """
 
     ladder: tuple[tuple[int, float], ...] = ((1, 10.0), (10, 15.0), (100, 25.0), (1000, 40.0))
     burst: int = 5000
     trips: int = 1000
-    record: int = 100_000
-    readings: int = 400
 
 
-QUICK = Plan(ladder=((1, 2.0), (10, 2.0)), burst=100, trips=100, record=4000, readings=20)
+QUICK = Plan(ladder=((1, 2.0), (10, 2.0)), burst=100, trips=100)
 
 
 def short_order() -> Json:
@@ -111,37 +106,3 @@ async def memory(plan: Plan) -> Results:
 async def all_at_once(plan: Plan) -> Results:
     async with fresh_ground(QUIET) as ground:
         return await burst.measured(ground, plan.burst)
-
-
-async def reading(plan: Plan) -> Results:
-    """Milliseconds of each reading at the front door, one kind after the other in each round."""
-    async with fresh_ground(QUIET) as ground:
-        paths = await _filled(ground.world.database_url, plan.record)
-        took_ms: dict[str, list[float]] = {name: [] for name in paths}
-        for number in range(READING_WARM_UP + plan.readings):
-            for name, path in paths.items():
-                start = time.perf_counter()
-                status, answer = await ground.traveller.call("GET", path)
-                assert status == 200, answer
-                if number >= READING_WARM_UP:
-                    took_ms[name].append(1000 * (time.perf_counter() - start))
-    shares = {"p50_ms": 0.5, "p99_ms": 0.99}
-    return {
-        "rows": {
-            name: {figure: percentile(values, share) for figure, share in shares.items()}
-            for name, values in took_ms.items()
-        }
-    }
-
-
-async def _filled(database_url: str, trips: int) -> dict[str, str]:
-    """Fill the record; what is read of it then."""
-    connection = await asyncpg.connect(database_url, timeout=10)
-    try:
-        await fill(connection, trips)
-        trip_id = f"trip-{trips // 2 + 1:09}"
-        at = await connection.fetchval("select created_at from trips where trip_id = $1", trip_id)
-    finally:
-        await connection.close(timeout=5)
-    middle = f"/trips?cursor={1_000_000 * at.timestamp():.0f}.{trip_id}"
-    return {"first page": "/trips", "page in the middle": middle, "one trip": f"/trips/{trip_id}"}

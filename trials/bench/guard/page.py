@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from guard.backoff import bound
 from trials.bench.bench import Bench
-from trials.bench.drawing import BLUE, calls_in_outage, panels
+from trials.bench.drawing import BLUE, Figure, calls_in_outage, panels
 from trials.bench.guard import delays, herd
 from trials.report import Bar, Column, Results, figure_table
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic_core import from_json
 
 from guard.backoff import parse_retry_after
+from serving import tracing
 from serving.client import HttpClient, NoReply, Reply
 from serving.fields import shown
 from trip.answers import Unusable, usable
@@ -74,10 +75,16 @@ class PartnerHttp:
         """Make one request of at most `limit_s` seconds."""
         method, path = _REQUESTS[verb]
         path = path.format(key=quote(call.key, safe=""))
-        try:
-            reply = await self.clients[partner].ask(method, path, json=call.body, limit_s=limit_s)
-        except NoReply as error:
-            return Unanswered(str(error), timed_out=error.timed_out)
+        told = {"http.request.method": method, "trips.partner": partner.value, "trips.id": call.key}
+        with tracing.calling(f"{method} {partner}", told) as (span, headers):
+            try:
+                reply = await self.clients[partner].ask(
+                    method, path, json=call.body, headers=headers, limit_s=limit_s
+                )
+            except NoReply as error:
+                tracing.answered(span, None)
+                return Unanswered(str(error), timed_out=error.timed_out)
+            tracing.answered(span, reply.status)
         if 200 <= reply.status < 300:
             try:
                 return usable(verb, call.key, call.terms, reply.status, reply.body)

@@ -1,0 +1,1 @@
+"""Calls to the partners over HTTP, whoever coordinates the trip."""

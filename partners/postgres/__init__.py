@@ -1,0 +1,1 @@
+"""What the partners on PostgreSQL share: bounded access, their schema, and the life of a reservation."""

@@ -1,0 +1,3 @@
+"""The names of the trips' search attributes, for those who have no Temporal client."""
+
+TENANT, STATUS, PARTNER = NAMES = ("TripTenant", "TripStatus", "TripPartner")

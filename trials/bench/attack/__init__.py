@@ -1,0 +1,1 @@
+"""Hostile clients at the front door, and a large tenant beside a small one."""

@@ -1,0 +1,1 @@
+"""What figures, logs and traces cost."""
