@@ -22,6 +22,7 @@ from stack.parent import die_with_parent
 from stack.surroundings import forget_all
 from tests import faketime, haproxy, pooler, prometheus
 from tests.browser import chromium
+from tests.patience import PATIENCE_S
 from trials.traveller import Traveller
 from trials.world import World, described
 
@@ -32,8 +33,7 @@ settings.register_profile("any-machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any-machine")
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 120
-STOP_TIMEOUT_S = 45
+START_TIMEOUT_S = 180
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ def running_system(
             yield RunningSystem(process=process, ports=ports, **described(data_dir))  # type: ignore[arg-type]
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(STOP_TIMEOUT_S) == 0
+                assert process.wait(PATIENCE_S) == 0
                 assert list((data_dir / "run").glob("*.pid")) == []
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(STOP_TIMEOUT_S)
+                process.wait(PATIENCE_S)
             finally:
                 process.kill()
                 process.communicate()

@@ -10,8 +10,7 @@ from starlette.types import ASGIApp
 from serving.connections import Connections
 from serving.server import server_config
 from stack.ports import free_port
-
-START_S = 30
+from tests.patience import PATIENCE_S
 
 
 @asynccontextmanager
@@ -23,7 +22,7 @@ async def served(app: ASGIApp, taken: Connections | None = None) -> AsyncIterato
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not server.started:
                 await asyncio.sleep(0.01)
         yield port

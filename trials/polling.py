@@ -11,7 +11,7 @@ SHARE = 0.1
 
 
 async def until(
-    condition: Callable[[], Awaitable[T]], within_s: float = 15.0, every_s: float | None = None
+    condition: Callable[[], Awaitable[T]], within_s: float = 100.0, every_s: float | None = None
 ) -> T:
     """The first answer of the condition that is true. Raises TimeoutError.
 

@@ -13,7 +13,7 @@ from trials.polling import until
 from trip.trip import FINAL_STATUSES
 
 FINAL = {status.value for status in FINAL_STATUSES}
-SETTLE_TIMEOUT_S = 60.0
+SETTLE_TIMEOUT_S = 100.0
 LOOK_EVERY_S = 0.05
 WARM_UP_TRIPS = 5
 

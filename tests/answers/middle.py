@@ -11,10 +11,9 @@ from aiohttp import web
 from stack.parts import Part
 from tests.answers.ground import VERBS, serving
 from tests.answers.twists import Sent, Twist
+from tests.patience import PATIENCE_S
 from trials.world import Ground, Stage, fresh_ground
 from trip.partner import Partner, Verb
-
-KNOWN_WITHIN_S = 10.0
 
 Call = tuple[str, Verb]
 """A partner and what is asked of it."""
@@ -61,7 +60,7 @@ class Middle:
     async def _twists(self, key: str) -> Mapping[Call, Twist]:
         if key not in self.told:
             self.told[key] = asyncio.get_running_loop().create_future()
-        async with asyncio.timeout(KNOWN_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await asyncio.shield(self.told[key])
 
     async def _passed_on(self, partner: str, request: web.Request) -> Sent:

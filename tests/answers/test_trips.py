@@ -26,6 +26,7 @@ from tests.answers.twists import (
     status,
     without,
 )
+from tests.patience import PATIENCE_S
 from trials.orders import PARTNERS, Json, bench_order
 from trials.polling import until
 from trials.world import Ground
@@ -221,12 +222,12 @@ async def test_nul_in_an_old_event_stops_no_stream(opened: tuple[Ground, Middle]
     spoilt, beside = [await booked(opened, {}) for _ in range(2)]
     for trip_id in (spoilt, beside):
         await ground.traveller.until(trip_id)
-    connection = await asyncpg.connect(ground.world.database_url, timeout=5)
+    connection = await asyncpg.connect(ground.world.database_url, timeout=PATIENCE_S)
     try:
         nul = r"""update trip_events set trip = replace(trip::text, '"/trips/', '"\u0000/trips/')::json"""
-        await connection.execute(f"{nul} where trip_id = $1", spoilt, timeout=5)
+        await connection.execute(f"{nul} where trip_id = $1", spoilt, timeout=PATIENCE_S)
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
     async with asyncio.timeout(SOON_S):
         for trip_id in (spoilt, beside):
             events = [event.trip async for event in ground.traveller.events(trip_id)]

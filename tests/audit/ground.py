@@ -21,13 +21,13 @@ from audit.windows import audit_new
 from record.pool import open_pool
 from serving.upstream import Upstream
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from trials.orders import Json, bench_order
 from trials.traveller import Traveller
 from trip.partner import Partner
 
 Found = set[tuple[str, str]]
 
-WAIT_S = 30.0
 LOOK_EVERY_S = 0.05
 
 
@@ -61,14 +61,14 @@ class Ground:
 
     async def confirmed(self) -> Json:
         """A trip of every part that is confirmed."""
-        trip = await self.traveller.book(bench_order(), wait=30)
+        trip = await self.traveller.book(bench_order(), wait=60)
         assert trip["status"] == "confirmed", trip
         return trip
 
     async def undone(self) -> Json:
         """A trip whose card was declined, and which is undone."""
         card = {"card_token": "tok_declined", "currency": "JPY"}
-        trip = await self.traveller.book(bench_order(payment=card), wait=30)
+        trip = await self.traveller.book(bench_order(payment=card), wait=60)
         assert trip["status"] == "failed", trip
         return trip
 
@@ -83,9 +83,9 @@ class Ground:
 
     async def partner_sql(self, partner: str, statement: str, *arguments: object) -> None:
         """Change a partner's tables, past the partner."""
-        connection = await asyncpg.connect(self.system.engines[partner], timeout=5)
+        connection = await asyncpg.connect(self.system.engines[partner], timeout=PATIENCE_S)
         try:
-            await connection.execute(statement, *arguments, timeout=5)
+            await connection.execute(statement, *arguments, timeout=PATIENCE_S)
         finally:
             await connection.close()
 
@@ -94,7 +94,7 @@ class Ground:
         command = [sys.executable, "-m", "record", "restart", trip_id]
         told = os.environ | {"TRIPS_DATA_DIR": str(self.system.data_dir)}
         process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=told)
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             assert await process.wait() == 0
 
     async def night(self, name: str, **changes: int) -> None:
@@ -127,7 +127,7 @@ class Ground:
 
     async def until_started(self, trip_id: str) -> None:
         """Wait until the record knows that the trip's workflow has started."""
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not await self.pool.fetchval(
                 "select started_at is not null from trips where trip_id = $1", trip_id
             ):

@@ -10,7 +10,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.service import RPCError
 
-from tests.audit.ground import LOOK_EVERY_S, WAIT_S, Found, Ground
+from tests.audit.ground import LOOK_EVERY_S, Found, Ground
+from tests.patience import PATIENCE_S
 from trials.orders import bench_order, some_day
 
 Plant = Callable[[Ground], AbstractAsyncContextManager[Found]]
@@ -143,7 +144,7 @@ async def lost_by_temporal(ground: Ground) -> AsyncIterator[Found]:
 
 
 async def _until_gone(ground: Ground, trip_id: str) -> None:
-    async with asyncio.timeout(WAIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await ground.temporal.get_workflow_handle(trip_id).describe()
@@ -233,7 +234,7 @@ async def oversold(ground: Ground) -> AsyncIterator[Found]:
 async def _row(ground: Ground, partner: str) -> str:
     """A row of stock that a confirmed trip is in."""
     day = some_day()
-    trip = await ground.traveller.book(bench_order(day), wait=30)
+    trip = await ground.traveller.book(bench_order(day), wait=60)
     assert trip["status"] == "confirmed"
     rows = (await ground.traveller.read(partner, "/inventory?limit=500"))["items"]
     return next(f"{r['id']}/{r['date']}" for r in rows if r["date"] >= str(day) and r["confirmed"])

@@ -23,6 +23,7 @@ from serving.upstream import Upstream
 from tests.audit.ground import Ground, ground_of
 from tests.audit.plants import PLANTS
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from tests.replay.other_ways import triggered
 from tests.system.test_schedules import result_of_a_run
 from trials.orders import bench_order, some_day
@@ -108,7 +109,7 @@ async def test_a_process_of_its_own_serves_the_audits(ground: Ground) -> None:
         await until(has_served, SERVED_WITHIN_S)
     finally:
         process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert await process.wait() == 0
 
 
@@ -200,7 +201,7 @@ async def test_a_hint_is_a_command_as_it_stands_on_the_page(ground: Ground, plac
 
 def in_a_shell(script: str, place: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["bash", "-euc", script], cwd=place, capture_output=True, text=True, timeout=60, check=False
+        ["bash", "-euc", script], cwd=place, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -237,6 +238,6 @@ def run_command(ground: Ground) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, "TRIPS_DATA_DIR": str(ground.system.data_dir)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )

@@ -9,11 +9,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.chromium import FLAGS, NoBrowser, chromium
 from tests.browser.console import TELL_VIOLATIONS, Console, Watch
 from tests.conftest import RunningSystem, running_system
+from tests.patience import PATIENCE_S
 from trials.traveller import Traveller
 from trip.partner import Partner
 
@@ -63,6 +64,7 @@ async def browser() -> AsyncIterator[Browser]:
         program = chromium()
     except NoBrowser as error:
         pytest.fail(str(error))
+    expect.set_options(timeout=1000 * PATIENCE_S)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield started
@@ -78,6 +80,7 @@ async def console(browser: Browser, watched: RunningSystem) -> AsyncIterator[Ope
 
         async def opened(scope: str = "operator", **options: Any) -> Console:
             profile = await browser.new_context(locale="en-GB", **options)
+            profile.set_default_timeout(1000 * PATIENCE_S)
             profiles.push_async_callback(profile.close)
             await profile.add_init_script(TELL_VIOLATIONS)
             page = await profile.new_page()

@@ -9,7 +9,6 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
 
 GRAVE = {"serious", "critical"}
-SETTLE_MS = 40_000
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation",
     (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 # Loaded once: it is half a megabyte of script.
@@ -100,7 +99,7 @@ class Console:
     async def is_now(self, status: str) -> None:
         """The open trip's page says this status, in time."""
         heading = self.page.get_by_role("heading", level=1)
-        await expect(heading).to_contain_text(status, timeout=SETTLE_MS)
+        await expect(heading).to_contain_text(status)
 
     async def hurt(self, partner: str, how: str, calls: str = "all calls") -> None:
         """Break a partner with the lab's buttons."""

@@ -5,7 +5,6 @@ import re
 from playwright.async_api import expect
 
 from tests.browser.conftest import Open
-from tests.browser.console import SETTLE_MS
 from tests.conftest import RunningSystem
 from trials.orders import order
 from trials.traveller import Traveller
@@ -140,7 +139,7 @@ async def test_a_stuck_release_is_tried_again_and_settled_by_hand(console: Open,
     await expect(desk.page.locator("#spoken")).to_contain_text("being tried again")
     await desk.page.get_by_role("button", name="Resolve the flight by hand").click()
     await desk.answer(MARKUP, "It is released")
-    await expect(stuck).to_be_hidden(timeout=SETTLE_MS)
+    await expect(stuck).to_be_hidden()
     await desk.open(f"#/trips/{trip_id}")
     await desk.is_now("failed")
     await expect(desk.step("flight")).to_contain_text("released")

@@ -3,7 +3,7 @@
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.console import SETTLE_MS, decoding
+from tests.browser.console import decoding
 from tests.conftest import RunningSystem
 
 EMAIL = "ada@example.com"
@@ -23,11 +23,11 @@ async def test_an_operator_who_has_signed_in_reads_the_order(console: Open, watc
     await desk.is_now("confirmed")
     page = await desk.page.context.new_page()
     await history(page, watched, trip_id)
-    await expect(page.get_by_text(EMAIL).first).to_be_visible(timeout=SETTLE_MS)
+    await expect(page.get_by_text(EMAIL).first).to_be_visible()
     await desk.page.get_by_role("button", name="Sign out").click()
     await expect(desk.page.get_by_label("Token")).to_be_focused()
     await page.reload()
-    await expect(page.get_by_role("alert")).to_contain_text(REFUSED, timeout=SETTLE_MS)
+    await expect(page.get_by_role("alert")).to_contain_text(REFUSED)
     await expect(page.get_by_text(EMAIL)).to_have_count(0)
 
 
@@ -38,5 +38,5 @@ async def test_a_traveller_who_has_signed_in_does_not(console: Open, watched: Ru
     await desk.is_now("confirmed")
     page = await desk.page.context.new_page()
     await history(page, watched, trip_id)
-    await expect(page.get_by_role("alert")).to_contain_text(REFUSED, timeout=SETTLE_MS)
+    await expect(page.get_by_role("alert")).to_contain_text(REFUSED)
     await expect(page.get_by_text(EMAIL)).to_have_count(0)

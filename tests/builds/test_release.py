@@ -23,13 +23,13 @@ from temporal.attributes import TRIP_STATUS
 from temporal.builds import deployment
 from temporal.pollers import Build, polled
 from temporal.start import BOOK_TRIP
+from tests.patience import PATIENCE_S
 from tests.system.own_temporal import OwnTemporal, own_temporal
 from trials.polling import until
 from trip.partner import TASK_QUEUE
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
 
-LIMIT_S = 90.0
 Handle = WorkflowHandle[object, str]
 
 
@@ -125,7 +125,7 @@ class Release:
     """A release that runs, and what it has said."""
 
     def __init__(self, client: Client, build: str, steps: tuple[float, ...] = (), seconds: float = 0) -> None:
-        plan = Plan(build, steps, pause_s=seconds, watch_s=seconds, wait_s=LIMIT_S, margin=0.25)
+        plan = Plan(build, steps, pause_s=seconds, watch_s=seconds, wait_s=PATIENCE_S, margin=0.25)
         self.said: list[str] = []
         self.task = asyncio.create_task(release(client, plan, self.said.append))
 
@@ -133,7 +133,7 @@ class Release:
         async def is_said() -> bool:
             return line in self.said or self.task.done()
 
-        await until(is_said, LIMIT_S)
+        await until(is_said, PATIENCE_S)
         assert line in self.said, self.task
 
 
@@ -178,9 +178,9 @@ async def test_a_build_that_cannot_go_on_with_trips_is_taken_back(client: Client
         await make_current(client, None, found.token)
     async with worker(client, None, Plain):
         trip = await begin(client)
-        await until(lambda: has_begun(trip), LIMIT_S)
+        await until(lambda: has_begun(trip), PATIENCE_S)
     async with worker(client, "apart", Incompatible):
-        releasing = Release(client, "apart", seconds=LIMIT_S)
+        releasing = Release(client, "apart", seconds=PATIENCE_S)
         await releasing.has_said("build apart is current")
         await trip.signal("go_on")
         assert not await releasing.task
@@ -200,7 +200,7 @@ async def has_begun(trip: Handle) -> bool:
 @pytest.mark.usefixtures("one")
 async def test_a_build_whose_workflows_raise_is_taken_back(client: Client) -> None:
     async with worker(client, "broken", Broken):
-        releasing = Release(client, "broken", seconds=LIMIT_S)
+        releasing = Release(client, "broken", seconds=PATIENCE_S)
         await releasing.has_said("build broken is current")
         trip = await begin(client)
         assert not await releasing.task
@@ -212,7 +212,7 @@ async def test_a_build_whose_workflows_raise_is_taken_back(client: Client) -> No
 @pytest.mark.usefixtures("one")
 async def test_a_build_whose_trips_fail_more_often_is_taken_back(client: Client) -> None:
     async with worker(client, "failing", Failing):
-        releasing = Release(client, "failing", seconds=LIMIT_S)
+        releasing = Release(client, "failing", seconds=PATIENCE_S)
         await releasing.has_said("build failing is current")
         for trip in [await begin(client) for _ in range(ENOUGH)]:
             assert await trip.result() == "failed"
@@ -226,7 +226,7 @@ async def test_readiness_names_the_build_that_does_not_poll(tmp_path: Path) -> N
     with own_temporal(tmp_path / "temporal") as server:
         client = await Client.connect(server.address)
         async with worker(client, "one", Plain):
-            await until(lambda: polls(client, "one"), LIMIT_S)
+            await until(lambda: polls(client, "one"), PATIENCE_S)
             said = "^no worker without a build, which is current, polls .* there are workers of build one$"
             with pytest.raises(NotReady, match=said):
                 await Temporal(client).checks()["worker"]
@@ -241,7 +241,7 @@ async def polls(client: Client, build: str) -> bool:
 @pytest.mark.usefixtures("one")
 async def test_an_interrupted_release_is_taken_back(client: Client) -> None:
     async with worker(client, "two", Incompatible):
-        releasing = Release(client, "two", steps=(10,), seconds=LIMIT_S)
+        releasing = Release(client, "two", steps=(10,), seconds=PATIENCE_S)
         await releasing.has_said("build two has 10 % of new trips")
         assert " ramping, 10 % " in await overview(client)
         with pytest.raises(

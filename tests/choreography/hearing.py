@@ -9,6 +9,7 @@ from choreography.broker import Broker
 from choreography.delivery import Delivery
 from choreography.listener import listen
 from guard.backoff import BackoffPolicy
+from tests.patience import PATIENCE_S
 
 QUICK = BackoffPolicy(base_s=0.02, cap_s=0.05, attempts=3)
 
@@ -33,7 +34,7 @@ class Heard:
         """The ids of the messages, in order, repeats included."""
         return [delivery.message_id for delivery in self.deliveries]
 
-    async def until(self, holds: Callable[["Heard"], bool], within_s: float = 10) -> None:
+    async def until(self, holds: Callable[["Heard"], bool], within_s: float = PATIENCE_S) -> None:
         """Returns when the condition holds."""
         async with asyncio.timeout(within_s), self._more:
             await self._more.wait_for(lambda: holds(self))

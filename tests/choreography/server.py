@@ -8,8 +8,8 @@ from pathlib import Path
 
 from stack.nats import nats_part, prepare, url
 from stack.ports import free_port
+from tests.patience import PATIENCE_S
 
-START_S = 10.0
 PASSWORD = "1234567890"
 
 
@@ -27,7 +27,7 @@ class Server:
         """Returns when the server answers."""
         with self._log.open("a") as log:
             self._process = subprocess.Popen(self._part.command, stderr=log)  # noqa: ASYNC220 - a moment
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not await self._part.ready():
                 await asyncio.sleep(0.01)
 

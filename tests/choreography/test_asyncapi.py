@@ -15,6 +15,7 @@ from choreography.asyncapi import published
 from choreography.messages import SUBJECTS, TRIPS, AnyMessage, Message, read
 from choreography.participant import durables
 from tests.conftest import ROOT
+from tests.patience import PATIENCE_S
 from trip.partner import Partner
 
 Json = dict[str, Any]
@@ -122,7 +123,7 @@ def takes(pattern: str, subject: str) -> bool:
 
 def test_the_command_prints_it() -> None:
     command = [sys.executable, "-m", "choreography", "asyncapi"]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=30, check=True).stdout == (
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=PATIENCE_S, check=True).stdout == (
         published() + b"\n"
     )
 

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from choreography import pulling
 from choreography.batches import HandleBatch, listen_in_batches
 from choreography.broker import Broker
 from choreography.dead import dead_letters
 from choreography.delivery import Delivery
 from tests.choreography.hearing import QUICK
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.server
 
@@ -54,7 +56,7 @@ async def test_a_message_that_may_wait_is_handled_with_the_next_of_its_trip_or_a
     listening = listen_in_batches(broker, name, [f"trips.{name}.*"], handle, QUICK, most=4, waits_s=waits_s)
     task = asyncio.create_task(listening)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await tell("patient", "/alone/1")
             assert await batches_heard.get() == ["/alone/1"]
             await tell("patient", "/a/1", "/b/1", "/a/2")
@@ -75,8 +77,9 @@ async def tell(broker: Broker, name: str, *bodies: str) -> None:
 
 
 async def test_a_lone_message_waits_for_no_others_and_what_comes_meanwhile_is_one_batch(
-    broker: Broker, name: str
+    broker: Broker, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pulling, "PULL_S", PATIENCE_S)
     sizes: asyncio.Queue[int] = asyncio.Queue()
     go_on = asyncio.Event()
 
@@ -84,11 +87,11 @@ async def test_a_lone_message_waits_for_no_others_and_what_comes_meanwhile_is_on
         sizes.put_nowait(len(batch))
         await go_on.wait()
 
-    async with asyncio.timeout(10), batches(broker, name, handle):
+    async with asyncio.timeout(PATIENCE_S), batches(broker, name, handle):
         began = time.monotonic()
         await tell(broker, name, "lone")
         assert await sizes.get() == 1
-        assert time.monotonic() - began < 0.5, "a lone message waited for others"
+        assert time.monotonic() - began < PATIENCE_S / 2, "a lone message waited for others"
         await tell(broker, name, *map(str, range(60)))
         go_on.set()
         heard = 0
@@ -108,7 +111,7 @@ async def test_a_store_that_is_away_costs_no_message_its_attempts(broker: Broker
             raise StoreIsAway
         done.set()
 
-    async with asyncio.timeout(10), batches(broker, name, handle):
+    async with asyncio.timeout(PATIENCE_S), batches(broker, name, handle):
         await tell(broker, name, "1")
         await done.wait()
     assert attempts == list(range(1, QUICK.attempts + 4))
@@ -124,7 +127,7 @@ async def test_a_bad_message_is_given_up_and_its_neighbours_are_handled(broker: 
         handled.update(delivery.body.decode() for delivery in batch)
 
     await tell(broker, name, "1", "bad", "2", "3")
-    async with asyncio.timeout(10), batches(broker, name, handle):
+    async with asyncio.timeout(PATIENCE_S), batches(broker, name, handle):
         while name not in {letter.consumer for letter in await dead_letters(broker, limit=1000)}:
             await asyncio.sleep(0.02)
     (letter,) = [letter for letter in await dead_letters(broker, limit=1000) if letter.consumer == name]

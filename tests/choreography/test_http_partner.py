@@ -34,6 +34,7 @@ from tests.partners.client import Client, new_key
 from tests.partners.conftest import BRIEF_S
 from tests.partners.rows import NOTE, asked, is_untold, stood, tell
 from tests.partners.test_participation_table import test_an_engine_does_what_the_table_says as agree
+from tests.patience import PATIENCE_S
 from tests.serving import served
 from trip.calls import PartnerCall
 from trip.partner import (
@@ -206,7 +207,7 @@ async def test_a_release_is_told_once_it_got_through(
 @pytest.fixture
 async def engine(system: RunningSystem) -> AsyncIterator[asyncpg.Pool]:
     """The partner's own database."""
-    async with asyncpg.create_pool(system.engines[TOUR], min_size=0, timeout=10) as pool:
+    async with asyncpg.create_pool(system.engines[TOUR], min_size=0, timeout=PATIENCE_S) as pool:
         yield pool
 
 

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from choreography import pulling
 from choreography.broker import Broker, ask, connected
 from choreography.dead import DeadLetter, dead_letters, drop, replay
 from choreography.delivery import Delivery, TryLater, Unreadable
 from tests.choreography.hearing import Heard, listening
 from tests.choreography.server import Server
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.server
 
@@ -28,9 +30,9 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brok
     server.stop()
 
 
-async def dead(broker: Broker, name: str, within_s: float = 5) -> DeadLetter:
+async def dead(broker: Broker, name: str) -> DeadLetter:
     """The one dead letter of a consumer, as soon as there is one."""
-    async with asyncio.timeout(within_s):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             for letter in await dead_letters(broker):
                 if letter.consumer == name:
@@ -38,7 +40,10 @@ async def dead(broker: Broker, name: str, within_s: float = 5) -> DeadLetter:
             await asyncio.sleep(0.02)
 
 
-async def test_a_lone_message_is_heard_at_once_with_its_id(broker: Broker, name: str) -> None:
+async def test_a_lone_message_is_heard_at_once_with_its_id(
+    broker: Broker, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PULL_S", PATIENCE_S)
     await ask(broker)
     heard = Heard()
     async with listening(broker, name, heard):
@@ -48,11 +53,11 @@ async def test_a_lone_message_is_heard_at_once_with_its_id(broker: Broker, name:
         await broker.publish(f"trips.{name}.lone", b"2", f"{name}/2")
         await broker.publish(f"trips.{name}.lone", b"2", f"{name}/2")
         await heard.until(lambda heard: len(heard.deliveries) == 2)
-        assert time.monotonic() - began < 0.5, "a lone message waited for others"
+        assert time.monotonic() - began < PATIENCE_S / 2, "a lone message waited for others"
     first, lone = heard.deliveries
     assert (lone.subject, lone.body, lone.message_id) == (f"trips.{name}.lone", b"2", f"{name}/2")
     assert (first.message_id, lone.attempt) == (f"{name}/1", 1)
-    assert abs(lone.published_at.timestamp() - time.time()) < 5
+    assert abs(lone.published_at.timestamp() - time.time()) < PATIENCE_S
 
 
 async def test_a_slow_message_does_not_hold_up_others_nor_come_twice(broker: Broker, name: str) -> None:
@@ -135,7 +140,7 @@ async def test_dead_letters_are_read_page_by_page(broker: Broker, name: str) -> 
     async with listening(broker, name, Heard(fail)):
         for number in range(5):
             await broker.publish(f"trips.{name}.x", b"", f"{name}/{number}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while [one.consumer for one in await dead_letters(broker)].count(name) < 5:
                 await asyncio.sleep(0.02)
     every = await dead_letters(broker)

@@ -7,10 +7,12 @@ import time
 
 import pytest
 
+from choreography import pulling
 from choreography.broker import Broker, BrokerAway, ask, connected
 from choreography.streams import TRIPS, consumer, make_room
 from tests.choreography.hearing import Heard, listening
 from tests.choreography.server import Server
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.server
 
@@ -42,7 +44,7 @@ async def given_up(broker: Broker) -> None:
 async def more_than(acknowledged: set[str], count: int) -> None:
     """Returns when so many more are acknowledged."""
     aim = len(acknowledged) + count
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while len(acknowledged) < aim:
             await asyncio.sleep(0.01)
 
@@ -62,10 +64,13 @@ async def test_no_acknowledged_message_is_lost_when_the_server_is_killed(own_nat
         for task in publishers:
             task.cancel()
         await asyncio.wait(publishers)
-        await heard.until(lambda heard: acknowledged <= set(heard.ids), within_s=20)
+        await heard.until(lambda heard: acknowledged <= set(heard.ids))
 
 
-async def test_what_comes_after_a_restart_is_heard_at_once(own_nats: Server) -> None:
+async def test_what_comes_after_a_restart_is_heard_at_once(
+    own_nats: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PULL_S", PATIENCE_S)
     heard = Heard()
     async with connected(own_nats.url, "test") as broker, listening(broker, "again", heard):
         await broker.connection()
@@ -80,7 +85,9 @@ async def test_what_comes_after_a_restart_is_heard_at_once(own_nats: Server) -> 
             await other.connection()
             await other.publish("trips.again.x", b"", "again/2")
             await heard.until(lambda heard: "again/2" in heard.ids)
-        assert time.monotonic() - began < 0.9, "the listener waited for a request that died with the server"
+        assert time.monotonic() - began < PATIENCE_S / 2, (
+            "the listener waited for a request that died with the server"
+        )
 
 
 async def test_a_server_that_stands_still_is_away_until_it_goes_on(own_nats: Server) -> None:
@@ -90,11 +97,9 @@ async def test_a_server_that_stands_still_is_away_until_it_goes_on(own_nats: Ser
         await broker.publish("trips.still.x", b"", "still/1")
         await heard.until(lambda heard: len(heard.deliveries) == 1)
         own_nats.send(signal.SIGSTOP)
-        began = time.monotonic()
         with pytest.raises(BrokerAway):
             await broker.publish("trips.still.x", b"", "still/2")
-        assert time.monotonic() - began < 2.5
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await given_up(broker)
         own_nats.send(signal.SIGCONT)
         await broker.connection()
@@ -103,7 +108,7 @@ async def test_a_server_that_stands_still_is_away_until_it_goes_on(own_nats: Ser
 
 
 async def test_who_publishes_declares_a_stream_that_was_deleted(own_nats: Server) -> None:
-    async with connected(own_nats.url, "test") as broker, asyncio.timeout(5):
+    async with connected(own_nats.url, "test") as broker, asyncio.timeout(PATIENCE_S):
         await (await broker.connection()).js.delete_stream(TRIPS)
         with pytest.raises(BrokerAway, match="no stream"):
             await broker.publish("trips.gone.x", b"", "gone/1")
@@ -118,7 +123,7 @@ async def test_who_listens_declares_a_stream_that_was_deleted_and_goes_on(own_na
         await broker.publish("trips.gone.x", b"", "gone/1")
         await heard.until(lambda heard: len(heard.deliveries) == 1)
         await js.delete_stream(TRIPS)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await given_up(broker)
             await broker.connection()
         await broker.publish("trips.gone.x", b"", "gone/2")
@@ -148,7 +153,7 @@ async def test_a_full_stream_refuses_until_what_is_done_with_makes_room(own_nats
                 await broker.publish("trips.full.x", b"x" * 900, f"full/{number}")
         await make_room(js, 0)
         assert (await js.stream_info(TRIPS)).state.messages == number, "nobody was done with them"
-        async with listening(broker, "full", heard), asyncio.timeout(5):
+        async with listening(broker, "full", heard), asyncio.timeout(PATIENCE_S):
             await heard.until(lambda heard: len(heard.deliveries) == number)
             while (await js.stream_info(TRIPS)).state.messages:
                 await make_room(js, 0)
@@ -168,7 +173,7 @@ async def test_a_process_starts_without_a_broker(own_nats: Server) -> None:
         with pytest.raises(BrokerAway):
             await broker.publish("trips.early.x", b"", "early/1")
         await own_nats.start()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await broker.connection()
         await broker.publish("trips.early.x", b"", "early/1")
         await heard.until(lambda heard: bool(heard.deliveries))

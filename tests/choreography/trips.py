@@ -10,10 +10,9 @@ from choreography.delivery import Delivery
 from choreography.listener import listen
 from choreography.messages import Message, read, subject, written
 from tests.choreography.hearing import QUICK
+from tests.patience import PATIENCE_S
 
 M = TypeVar("M", bound=Message)
-
-WITHIN_S = 20.0
 
 
 class Trips:
@@ -39,7 +38,7 @@ class Trips:
             return [m for m in self.of(trip_id, kind) if source in (None, m.source)]
 
         with suppress(TimeoutError):
-            async with asyncio.timeout(WITHIN_S), self._more:
+            async with asyncio.timeout(PATIENCE_S), self._more:
                 await self._more.wait_for(found)
         assert found(), f"no {kind.__name__} of {trip_id}, but {self.of(trip_id, Message)}"
         return found()[0]

@@ -21,6 +21,7 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from config.temporal import data_converter
+from tests.patience import PATIENCE_S
 from tests.workflows.search import BOOKING
 from tests.workflows.world import World
 from trials.polling import until
@@ -28,8 +29,6 @@ from trip.calls import BreakerCheck, PartnerCall
 from trip.fence import Barring
 from trip.trip import Trip
 from workflows.book_trip import BookTrip
-
-LIMIT_S = 30
 
 _ARGUMENTS: dict[str, tuple[type, ...]] = {
     "check_breaker": (BreakerCheck,),
@@ -66,7 +65,7 @@ async def own_namespace(address: str) -> Client:
             return True
         return False
 
-    await until(is_known, LIMIT_S)
+    await until(is_known, PATIENCE_S)
     return client
 
 
@@ -77,7 +76,7 @@ async def history_of_a_trip(address: str) -> WorkflowHistory:
     booking = BOOKING.model_copy(update={"trip_id": trip_id, "is_searchable": False})
     runner = UnsandboxedWorkflowRunner()
     async with (
-        asyncio.timeout(LIMIT_S),
+        asyncio.timeout(PATIENCE_S),
         Worker(
             client, task_queue=trip_id, workflows=[BookTrip], activities=[any_call], workflow_runner=runner
         ),

@@ -21,6 +21,7 @@ from stack.ports import free_port
 from tests.browser import chromium
 from tests.browser.console import Console, Watch
 from tests.conftest import ROOT, SHARED, RunningSystem, running_system
+from tests.patience import PATIENCE_S
 from trials.orders import Json, order, some_day
 from trials.traveller import Traveller
 
@@ -31,7 +32,6 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".data", "__pycache__", ".*
 LAST = '    "flight",\n'
 LINE = '    "car",\n'
 VANS_A_DAY = 2
-AUDIT_TIMEOUT_S = 60
 
 
 def git(place: Path, *words: str) -> str:
@@ -118,7 +118,7 @@ async def stock(caller: Traveller, car_id: str, first: date) -> list[tuple[str, 
 
 async def test_a_trip_with_a_car_is_confirmed(caller: Traveller) -> None:
     first = some_day()
-    trip = await caller.book(trip_with("KYO-COMPACT", first, days=3, cars=2), wait=30)
+    trip = await caller.book(trip_with("KYO-COMPACT", first, days=3, cars=2), wait=60)
     assert trip["status"] == "confirmed"
     assert [found["name"] for found in trip["steps"]] == [
         "hotel", "tour", "flight", "car", "points", "payment",
@@ -136,10 +136,10 @@ async def test_a_trip_with_a_car_is_confirmed(caller: Traveller) -> None:
 
 async def test_a_trip_whose_car_is_sold_out_is_undone(caller: Traveller) -> None:
     first = some_day()
-    before = await caller.book(trip_with("KYO-VAN", first, days=2, cars=VANS_A_DAY), wait=30)
+    before = await caller.book(trip_with("KYO-VAN", first, days=2, cars=VANS_A_DAY), wait=60)
     assert before["status"] == "confirmed"
     last = first + timedelta(days=1)
-    trip = await caller.book(trip_with("KYO-VAN", last, days=2), wait=30)
+    trip = await caller.book(trip_with("KYO-VAN", last, days=2), wait=60)
     assert trip["status"] == "failed"
     assert (trip["failure"]["step"], trip["failure"]["code"]) == ("car", "sold_out")
     for partner in ("hotel", "tour", "flight", "car", "points", "payment"):
@@ -194,7 +194,7 @@ async def audited(project: Path, system: RunningSystem) -> tuple[int, Any]:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "audit", "--json", cwd=project, env=told, stdout=subprocess.PIPE
     )
-    async with asyncio.timeout(AUDIT_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         output, _ = await child.communicate()
     assert child.returncode is not None
     return child.returncode, json.loads(output)
@@ -204,12 +204,12 @@ async def test_the_audit_counts_the_cars_stock(
     project: Path, own_system: RunningSystem, caller: Traveller
 ) -> None:
     first = some_day()
-    trip = await caller.book(trip_with("KYO-VAN", first, days=1), wait=30)
+    trip = await caller.book(trip_with("KYO-VAN", first, days=1), wait=60)
     assert trip["status"] == "confirmed"
     status, report = await audited(project, own_system)
     assert (status, report["discrepancies"]) == (0, [])
     change = "update car.stock set confirmed = confirmed + {} where item = 'KYO-VAN' and day = $1"
-    database = await asyncpg.connect(own_system.engines["car"], timeout=10)
+    database = await asyncpg.connect(own_system.engines["car"], timeout=PATIENCE_S)
     try:
         await database.execute(change.format(1), first)
         status, report = await audited(project, own_system)

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from tests.replay.test_command import make_replay
 from trials.releases.incompatible import apply, blocks
-
-LIMIT_S = 60
 
 COMMAND = re.compile(r"^\$ (.*)\n((?:[^$].*\n)*)", re.MULTILINE)
 REPLAY = re.compile(r"make replay HISTORIES=(\S+)")
@@ -24,7 +23,9 @@ def export_a_trip(address: str, changes: Path, to: Path) -> None:
     environment = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join((str(changes), str(ROOT)))}
     command = [sys.executable, "-m", "tests.examples.changed_trip", address]
     with to.open("w") as file:
-        subprocess.run(command, env={**os.environ, **environment}, stdout=file, timeout=LIMIT_S, check=True)
+        subprocess.run(
+            command, env={**os.environ, **environment}, stdout=file, timeout=PATIENCE_S, check=True
+        )
 
 
 def run(command: str, address: str, changes: Path, place: Path) -> str:

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from tests.guard.fleet import HAND_CLOCK, Fleet, System, drop_schema, in_schema, make_schema
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,6 @@ async def hand_clock_url(system: System) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def fleet(hand_clock_url: str) -> AsyncIterator[Fleet]:
-    connection = await asyncpg.connect(hand_clock_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(hand_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     yield Fleet([connection])
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)

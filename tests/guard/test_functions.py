@@ -3,6 +3,7 @@
 import asyncpg
 
 from tests.guard.fleet import System, drop_schema, functions, in_schema, make_schema
+from tests.patience import PATIENCE_S
 
 DEFINITIONS = """
     select p.oid::regprocedure::text as name, pg_get_functiondef(p.oid) as definition from pg_proc p
@@ -18,12 +19,12 @@ DROP_ALL = """
 
 
 async def definitions(database_url: str) -> dict[str, str]:
-    connection = await asyncpg.connect(database_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(database_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     try:
         schema = await connection.fetchval("select current_schema()")
         rows = await connection.fetch(DEFINITIONS)
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
     return {row["name"]: row["definition"].replace(f"{schema}.", "") for row in rows}
 
 

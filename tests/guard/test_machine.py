@@ -22,6 +22,7 @@ from guard.models import Override
 from guard.permit import Permit
 from guard.policy import Outcome, State, should_trip
 from tests.guard.fleet import POLICY, Fleet
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 
@@ -237,7 +238,9 @@ class BreakerMachine(RuleBasedStateMachine):
 def test_the_breaker_does_what_the_model_does(hand_clock_url: str) -> None:
     loop = asyncio.new_event_loop()
     connections = [
-        loop.run_until_complete(asyncpg.connect(hand_clock_url, timeout=10, command_timeout=10))
+        loop.run_until_complete(
+            asyncpg.connect(hand_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
+        )
         for _ in range(CALLERS)
     ]
 
@@ -257,5 +260,5 @@ def test_the_breaker_does_what_the_model_does(hand_clock_url: str) -> None:
         )
     finally:
         for connection in connections:
-            loop.run_until_complete(connection.close(timeout=5))
+            loop.run_until_complete(connection.close(timeout=PATIENCE_S))
         loop.close()

@@ -18,6 +18,7 @@ from guard.policy import (
     should_trip,
     with_duration,
 )
+from tests.patience import PATIENCE_S
 
 policies = st.builds(
     BreakerPolicy,
@@ -61,7 +62,7 @@ def test_a_senseless_policy_is_refused(wrong: dict[str, float]) -> None:
 async def test_the_database_opens_for_as_long_as_the_policy_says(real_clock_url: str) -> None:
     policy = BreakerPolicy(open_s=3, max_open_factor=10)
     cases = [(opens, jitter) for opens in range(60) for jitter in (0.0, 0.25, 0.999)]
-    connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(real_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     rows = await connection.fetch(
         """select breaker_open_s(jsonb_populate_record(null::breaker_policy, $1::text::jsonb), o, j) as s
            from unnest($2::int[], $3::float8[]) with ordinality as c (o, j, n) order by n""",
@@ -76,7 +77,7 @@ async def test_the_database_opens_for_as_long_as_the_policy_says(real_clock_url:
 async def test_the_database_trips_when_the_policy_says(real_clock_url: str) -> None:
     policy = BreakerPolicy(min_calls=5, failure_rate=0.6, failures_in_a_row=3)
     cases = list(itertools.product(range(12), range(4), range(4), range(5)))
-    connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(real_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     rows = await connection.fetch(
         """select breaker_should_trip(jsonb_populate_record(null::breaker_policy, $1::text::jsonb),
                                       calls, failures, slow, in_a_row) as trips
@@ -91,7 +92,7 @@ async def test_the_database_trips_when_the_policy_says(real_clock_url: str) -> N
 
 async def test_the_database_counts_in_a_row_as_the_policy_says(real_clock_url: str) -> None:
     cases = list(itertools.product((0, 1, 7), range(6), range(3), range(3)))
-    connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(real_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     rows = await connection.fetch(
         """select breaker_next_in_a_row(in_a_row, calls, failures, slow) as next
            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])

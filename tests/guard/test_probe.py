@@ -11,6 +11,7 @@ import asyncpg
 from guard.policy import State
 from guard.store import Store
 from tests.guard.fleet import POLICY, Fleet, new_partner
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 CONTENDERS = 50
@@ -51,7 +52,7 @@ async def test_of_fifty_contenders_exactly_one_wins_each_round(fleet: Fleet, han
 async def test_a_killed_owners_lease_ends_in_its_time(real_clock_url: str) -> None:
     """After kill -9 the next probe goes out at the lease's end: not before, not never."""
     policy = POLICY.model_copy(update={"open_s": 0.001, "probe_lease_s": LEASE_S})
-    connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(real_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     fleet = replace(Fleet([connection]), policy=policy, partner=new_partner())
     await fleet.open()
     owner = await asyncio.create_subprocess_exec(
@@ -75,4 +76,4 @@ async def test_a_killed_owners_lease_ends_in_its_time(real_clock_url: str) -> No
     assert permit.probe
     assert granted >= lease_ends
     assert await fleet.state() is State.HALF_OPEN
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)

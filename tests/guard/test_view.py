@@ -18,13 +18,14 @@ from guard.store import Store
 from guard.view import Breakers
 from tests.guard.fleet import Fleet, execute, migration, new_partner
 from tests.guard.own_postgres import OwnPostgres, own_postgres
+from tests.patience import PATIENCE_S
 
 POLICY = BreakerPolicy(open_s=600, probe_lease_s=15)
 SUCCESS, FAILURE, IGNORED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.IGNORED
 
 
-async def until(condition: Callable[[], bool], limit_s: float) -> None:
-    deadline = time.monotonic() + limit_s
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "not within its time"
         await asyncio.sleep(0.005)
@@ -60,9 +61,9 @@ async def breakers(real_clock_url: str, partner: str) -> AsyncIterator[Breakers]
 @pytest.fixture
 async def fleet(real_clock_url: str, partner: str) -> AsyncIterator[Fleet]:
     """The store behind the view."""
-    connection = await asyncpg.connect(real_clock_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(real_clock_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     yield Fleet([connection], POLICY, partner)
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)
 
 
 async def end_open_time(fleet: Fleet) -> None:
@@ -132,7 +133,7 @@ async def test_two_views_both_refuse_soon_after_either_trips_it(
     async with patient(real_clock_url, partner) as other:
         for turn in range(POLICY.min_calls):
             await call((breakers, other)[turn % 2], partner, FAILURE)
-        await until(lambda: breakers.peek(partner) is not None and other.peek(partner) is not None, 1.5)
+        await until(lambda: breakers.peek(partner) is not None and other.peek(partner) is not None)
 
 
 async def test_of_many_callers_in_many_workers_one_probes(
@@ -143,7 +144,7 @@ async def test_of_many_callers_in_many_workers_one_probes(
         others = [patient(real_clock_url, partner) for _ in range(3)]
         views = [breakers, *[await stack.enter_async_context(other) for other in others]]
         await end_open_time(fleet)
-        await until(lambda: all(view.peek(partner) is None for view in views), 5)
+        await until(lambda: all(view.peek(partner) is None for view in views))
         asked = await asyncio.gather(
             *(view.admit(partner) for view in views for _ in range(50)), return_exceptions=True
         )
@@ -151,7 +152,7 @@ async def test_of_many_callers_in_many_workers_one_probes(
         assert probe.probe
         assert all(isinstance(refused, BreakerOpen) for refused in asked if refused is not probe)
         await views[1].record(probe, SUCCESS, 0.01)
-        await until(lambda: all(view.admitted(partner) for view in views), 1.5)
+        await until(lambda: all(view.admitted(partner) for view in views))
 
 
 async def test_a_late_success_never_overwrites_open(breakers: Breakers, fleet: Fleet, partner: str) -> None:
@@ -170,7 +171,7 @@ async def test_a_persons_word_reaches_every_worker(
     if override == "closed":
         await trip(breakers, partner)
     await fleet.store().set_override(partner, override, "because", "ada")
-    await until(lambda: (breakers.peek(partner) is None) is let_in, 1.5)
+    await until(lambda: (breakers.peek(partner) is None) is let_in)
     assert (breakers.admitted(partner) is not None) is let_in
     if not let_in:
         with pytest.raises(BreakerOpen):
@@ -206,7 +207,7 @@ async def test_a_cancelled_caller_does_not_stop_a_statement_that_carries_others(
     caller.cancel()
     await asyncio.wait({caller})
     go.set()
-    await until(done.is_set, 5)
+    await until(done.is_set)
     await link.close()
 
 
@@ -255,7 +256,7 @@ async def test_a_store_that_goes_away_neither_blocks_nor_fails_a_call(
                 await breakers.admit(partner)
         finally:
             await asyncio.to_thread(come_back)
-        await until(lambda: not breakers.is_local, 10)
+        await until(lambda: not breakers.is_local)
         assert breakers.peek(partner) is not None  # the store was told what was counted
         assert breakers.peek(sick) is not None
         async with asyncpg.create_pool(own_url, min_size=1, max_size=1) as pool:
@@ -267,19 +268,19 @@ async def test_a_store_that_goes_away_neither_blocks_nor_fails_a_call(
 @contextlib.asynccontextmanager
 async def locked(database_url: str, partner: str) -> AsyncIterator[None]:
     """The breaker's row cannot be written, but it can be read."""
-    connection = await asyncpg.connect(database_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(database_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
     try:
         async with connection.transaction():
             await connection.execute("select breaker_lock($1)", partner)
             yield
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
 
 
 @contextlib.asynccontextmanager
 async def slow_commits(database_url: str, seconds: float) -> AsyncIterator[None]:
     """Every commit takes up to so long: it waits for a standby that is asked for and not there."""
-    connection = await asyncpg.connect(database_url, timeout=10, command_timeout=10)
+    connection = await asyncpg.connect(database_url, timeout=PATIENCE_S, command_timeout=PATIENCE_S)
 
     async def ask_for(standby: str) -> None:
         await connection.execute(f"alter system set synchronous_standby_names = '{standby}'")
@@ -298,7 +299,7 @@ async def slow_commits(database_url: str, seconds: float) -> AsyncIterator[None]
     finally:
         pulsing.cancel()
         await asyncio.wait({pulsing})
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
         await execute(database_url, "alter system reset synchronous_standby_names", "select pg_reload_conf()")
 
 
@@ -325,7 +326,7 @@ async def test_a_row_that_cannot_be_written_lets_no_more_failures_through(own_ur
             failed = await fail_for(breakers, partner, 7)
             assert breakers.is_local
             assert breakers.peek(partner) is not None
-        await until(lambda: not breakers.is_local, 10)
+        await until(lambda: not breakers.is_local)
         assert breakers.peek(partner) is not None  # at no moment it is closed again
     # The local breaker starts without what is on its way, which may be told to it while it opens.
     assert POLICY.min_calls <= failed <= 2 * POLICY.min_calls + 1
@@ -354,7 +355,7 @@ async def test_successes_and_failures_of_an_outage_are_told_as_they_came(own_url
                 await call(breakers, partner, SUCCESS)
             await fail_for(breakers, partner, 1)
             assert breakers.peek(partner) is not None
-        await until(lambda: not breakers.is_local, 10)
+        await until(lambda: not breakers.is_local)
         assert breakers.peek(partner) is not None
 
 
@@ -367,7 +368,7 @@ async def test_a_cached_open_ends_at_its_end_though_the_store_is_away(
         postgres.freeze()
         try:
             assert breakers.peek(partner) is not None
-            await until(lambda: breakers.peek(partner) is None, 5)
+            await until(lambda: breakers.peek(partner) is None)
             probe = await breakers.admit(partner)
             assert breakers.is_local and probe.local and probe.probe
             with pytest.raises(BreakerOpen):
@@ -393,5 +394,5 @@ async def test_a_fleet_counts_itself(
     async with Breakers(real_clock_url, POLICY, [partner], call_limit_s=10, fleet_name=name) as first:
         assert first.fleet == 1
         async with Breakers(real_clock_url, POLICY, [partner], call_limit_s=10, fleet_name=name) as second:
-            await until(lambda: (first.fleet, second.fleet) == (2, 2), 30)
-        await until(lambda: first.fleet == 1, 30)
+            await until(lambda: (first.fleet, second.fleet) == (2, 2))
+        await until(lambda: first.fleet == 1)

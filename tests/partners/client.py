@@ -19,7 +19,7 @@ def new_key() -> str:
     return f"t-{secrets.token_hex(8)}"
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within_s: int = 60) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within_s: int = 100) -> None:
     """Wait for `condition`, for `within_s` seconds at most."""
     for _ in range(within_s * 10):
         if await condition():

@@ -18,9 +18,9 @@ from tests.partners.cases import CASES, SCARCE, Case
 from tests.partners.client import Client, new_key
 from tests.partners.proxy import Proxy
 from tests.partners.rows import asked
+from tests.patience import PATIENCE_S
 
 TOKEN = "only-for-tests"  # a token of the tests' own
-START_LIMIT_S = 60
 BRIEF_S = 0.2
 
 
@@ -65,7 +65,7 @@ async def _start(name: str, engine_url: str, port: int) -> Process:
 
 
 async def _ready(client: Client, process: Process) -> None:
-    async with asyncio.timeout(START_LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while process.returncode is None:
             try:
                 if (await client.call("GET", "/healthz"))[0] == 200:
@@ -79,7 +79,7 @@ async def _stop(process: Process) -> int:
     if process.returncode is None:
         process.terminate()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             return await process.wait()
     except TimeoutError:
         process.kill()

@@ -20,10 +20,10 @@ from stack import postgres
 from stack.parts import as_user
 from stack.passwords import Passwords
 from stack.ports import free_port
+from tests.patience import PATIENCE_S
 
 T = TypeVar("T")
 
-START_LIMIT_S = 20
 PASSWORDS = Passwords("for-tests", is_new=True)
 
 
@@ -109,7 +109,7 @@ def away(service: PartnerService[Any]) -> tuple[type[Exception], ...]:
 
 async def eventually(service: PartnerService[Any], call: Callable[[], Awaitable[T]]) -> T:
     """What `call` returns, once the engine is there to answer it."""
-    async with asyncio.timeout(START_LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 return await call()

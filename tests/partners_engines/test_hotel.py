@@ -12,6 +12,7 @@ from partners.hotel.service import service
 from partners.participant import Told
 from tests.partners_engines.cases import CASES
 from tests.partners_engines.engines import opened, running_engine
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.server
 
@@ -61,7 +62,7 @@ async def test_stays_are_marked_as_told_while_others_are_booked() -> None:
         booked = asyncio.Event()  # the client's waits can lose a cancellation under Python 3.11
         marking = asyncio.create_task(keep_marking())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 for start in range(0, 100, 10):
                     await asyncio.gather(*map(book, range(start, start + 10)))
             assert not marking.done(), marking.exception()

@@ -9,6 +9,7 @@ from typing import Any
 from partners.store import Status
 from tests.partners_engines.cases import Case
 from tests.partners_engines.engines import Engine, away, eventually, opened
+from tests.patience import PATIENCE_S
 
 WRITERS = 8
 CONFIRMED_BEFORE_THE_KILL = 40
@@ -72,7 +73,7 @@ async def book(case: Case, store: Any, writer: int, done: set[str]) -> None:
 async def test_engine_killed_keeps_what_it_acknowledged(case: Case, engine: Engine) -> None:
     done: set[str] = set()
     async with opened(case.service, engine, 900) as store:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             writers = [asyncio.create_task(book(case, store, n, done)) for n in range(WRITERS)]
             while len(done) < CONFIRMED_BEFORE_THE_KILL:
                 await asyncio.sleep(0.005)
@@ -92,7 +93,7 @@ async def test_client_killed_leaves_nothing_half_done(case: Case, engine: Engine
             sys.executable, "-c", CLIENT, case.service.declaration.name, engine.url, stdout=PIPE
         )
         assert client.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             for _ in range(30):
                 assert await client.stdout.readline()
         client.kill()

@@ -16,12 +16,12 @@ from partners.stock.statements import taken
 from partners.store import Refused, Reservation, Status
 from tests.examples.car.declaration import STAY, CarRental
 from tests.partners_engines.engines import opened, running_engine
+from tests.patience import PATIENCE_S
 
 WRITERS = 24
 ROUNDS = 25
 FIRST = date(2100, 1, 1)
 BRIEF_S = 0.2
-SETTLE_S = 20
 
 
 def backwards(body: CarRental) -> Iterable[Claim]:
@@ -68,7 +68,7 @@ async def test_stays_of_overlapping_days_never_lock_each_other_out() -> None:
         # A deadlock is an error of one of the two, which nothing here catches.
         await asyncio.gather(*(rent(store, brief, writer, rented) for writer in range(WRITERS)))
         assert {entry.key for entry in await every(store)} == set(rented)
-        async with asyncio.timeout(SETTLE_S):
+        async with asyncio.timeout(PATIENCE_S):
             # The brief holds end by and by.
             while await shown(store) != await counted(store, rented):
                 await store.expire_due()

@@ -15,12 +15,12 @@ from record import trips
 from record.pool import Pool, RecordAway, connected, open_pool
 from record.trips import KnownKey, Request
 from tests.guard.own_postgres import OwnPostgres
+from tests.patience import PATIENCE_S
 from trials.orders import bench_order
 from trip.order import TripOrder
 from trip.trip import Booking, Links
 
 TENANT = "accepting"
-BOUND_S = 30.0
 LOOK_EVERY_S = 0.05
 
 
@@ -81,19 +81,19 @@ async def test_an_insert_that_comes_late_inserts_nothing(
         finally:
             server.thaw()
     await ended(server, connections[0].pid)
-    connection = await asyncpg.connect(server.database_url, timeout=10)
+    connection = await asyncpg.connect(server.database_url, timeout=PATIENCE_S)
     written = await connection.fetch("select trip_id from trips where trip_id = any($1)", asked)
     assert [row["trip_id"] for row in written] == asked[:1]
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)
 
 
 async def ended(server: OwnPostgres, pid: int) -> None:
     """Wait until the connection's process has done all that it was sent."""
-    connection = await asyncpg.connect(server.database_url, timeout=10)
-    async with asyncio.timeout(BOUND_S):
+    connection = await asyncpg.connect(server.database_url, timeout=PATIENCE_S)
+    async with asyncio.timeout(PATIENCE_S):
         while await connection.fetchval("select true from pg_stat_activity where pid = $1", pid):
             await asyncio.sleep(LOOK_EVERY_S)
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)
 
 
 async def test_of_many_at_once_one_writes_and_the_others_read_it(server: OwnPostgres) -> None:

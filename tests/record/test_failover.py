@@ -11,6 +11,7 @@ from record.pool import RecordAway, open_pool
 from tests.conftest import RunningSystem
 from tests.guard.own_postgres import OwnPostgres
 from tests.partners.client import new_key, until
+from tests.patience import PATIENCE_S
 from tests.record.test_accepting import request
 from trials.orders import order
 from trials.traveller import Traveller
@@ -22,7 +23,7 @@ CONNECTIONS = 5
 @asynccontextmanager
 async def read_only(database_url: str, role: str) -> AsyncIterator[None]:
     """The role's sessions end, and those that begin meanwhile are read-only, also when this is left."""
-    connection = await asyncpg.connect(database_url, timeout=10)
+    connection = await asyncpg.connect(database_url, timeout=PATIENCE_S)
     try:
         await connection.execute(f"alter role {role} set default_transaction_read_only = on")
         await connection.execute(
@@ -36,7 +37,7 @@ async def read_only(database_url: str, role: str) -> AsyncIterator[None]:
     finally:
         await connection.execute("set transaction_read_only = off")
         await connection.execute(f"alter role {role} reset default_transaction_read_only")
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
 
 
 async def test_the_record_is_away_once_and_then_reached_anew(server: OwnPostgres) -> None:

@@ -16,11 +16,10 @@ from record.notices import MOST_IDS, Notices
 from record.pool import Pool, RecordAway, open_pool
 from tests.guard.fleet import POLICY, new_partner
 from tests.guard.own_postgres import OwnPostgres
+from tests.patience import PATIENCE_S
 from tests.record.test_accepting import request
 from trip.calls import CaptureDecision
 from trip.trip import Booking, new_trip
-
-LIMIT_S = 10.0
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ async def pool(server: OwnPostgres) -> AsyncIterator[Pool]:
 @asynccontextmanager
 async def full_queue(server: OwnPostgres) -> AsyncIterator[None]:
     """A listener that stands still in a transaction holds up all notices, until no more are taken."""
-    listener, sender = [await asyncpg.connect(server.database_url, timeout=10) for _ in range(2)]
+    listener, sender = [await asyncpg.connect(server.database_url, timeout=PATIENCE_S) for _ in range(2)]
     try:
         await listener.execute("listen held_up")
         await listener.execute("begin")
@@ -44,7 +43,7 @@ async def full_queue(server: OwnPostgres) -> AsyncIterator[None]:
         yield
     finally:
         for connection in (listener, sender):
-            await connection.close(timeout=5)
+            await connection.close(timeout=PATIENCE_S)
 
 
 async def written(pool: Pool) -> Booking:
@@ -75,7 +74,7 @@ async def test_a_process_goes_on_telling_when_the_queue_has_room_again(
 ) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     process = Notices(pool)
-    async with process.telling(), asyncio.timeout(LIMIT_S):
+    async with process.telling(), asyncio.timeout(PATIENCE_S):
         async with full_queue(server):
             process.tell("lost")
             while not caplog.records:
@@ -91,7 +90,7 @@ async def test_many_changes_make_few_notices(server: OwnPostgres, pool: Pool) ->
     heard: asyncio.Queue[str] = asyncio.Queue()
     ids = [f"trip-{number}" for number in range(10 * MOST_IDS)]
     process = Notices(pool)
-    async with listening(server, heard), process.telling(), asyncio.timeout(LIMIT_S):
+    async with listening(server, heard), process.telling(), asyncio.timeout(PATIENCE_S):
         for trip_id in ids:
             process.tell(trip_id)
             process.tell(trip_id)
@@ -111,7 +110,7 @@ async def test_the_changes_of_a_lone_trip_wait_for_nothing(
     heard: asyncio.Queue[str] = asyncio.Queue()
     process = Notices(pool)
     async with listening(server, heard), process.telling():
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             for trip_id in ("first", "second", "third"):
                 process.tell(trip_id)
                 assert await heard.get() == trip_id
@@ -124,7 +123,7 @@ async def test_the_changes_of_a_lone_trip_wait_for_nothing(
 async def test_what_is_left_at_the_end_is_told(server: OwnPostgres, pool: Pool) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     process = Notices(pool)
-    async with listening(server, heard), asyncio.timeout(LIMIT_S):
+    async with listening(server, heard), asyncio.timeout(PATIENCE_S):
         async with process.telling():
             process.tell("last")
         assert await heard.get() == "last"
@@ -132,9 +131,9 @@ async def test_what_is_left_at_the_end_is_told(server: OwnPostgres, pool: Pool) 
 
 @asynccontextmanager
 async def listening(server: OwnPostgres, heard: "asyncio.Queue[str]") -> AsyncIterator[None]:
-    connection = await asyncpg.connect(server.database_url, timeout=10)
+    connection = await asyncpg.connect(server.database_url, timeout=PATIENCE_S)
     try:
         await connection.add_listener(notices.CHANNEL, lambda *notice: heard.put_nowait(str(notice[-1])))
         yield
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)

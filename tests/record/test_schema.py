@@ -13,6 +13,7 @@ from record.schema import MIGRATIONS, WrongSchema, check, wanted
 from stack.chosen import free_ports
 from stack.system import System
 from tests.guard.own_postgres import OwnPostgres
+from tests.patience import PATIENCE_S
 from tests.record.empty import empty_record
 from tests.record.statements import kept
 
@@ -25,10 +26,10 @@ async def url(server: OwnPostgres) -> AsyncIterator[str]:
 
 async def applied(url: str, versions: list[str]) -> None:
     """Have the database say that these migrations were applied, as dbmate does."""
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_S)
     await connection.execute("create table schema_migrations (version varchar primary key)")
     await connection.executemany("insert into schema_migrations values ($1)", [(one,) for one in versions])
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)
 
 
 async def test_a_database_without_a_schema_is_refused(url: str) -> None:
@@ -52,12 +53,12 @@ async def test_a_database_that_is_away_may_come_later() -> None:
 
 
 async def test_the_statements_of_the_last_release_are_still_known(server: OwnPostgres) -> None:
-    connection = await asyncpg.connect(server.database_url, timeout=10)
+    connection = await asyncpg.connect(server.database_url, timeout=PATIENCE_S)
     try:
         for place, statement in kept().items():
             assert await connection.prepare(statement), place
     finally:
-        await connection.close(timeout=5)
+        await connection.close(timeout=PATIENCE_S)
 
 
 async def test_migrations_give_up_a_lock_that_they_wait_for(url: str, tmp_path: Path) -> None:
@@ -70,9 +71,9 @@ async def test_migrations_give_up_a_lock_that_they_wait_for(url: str, tmp_path: 
     command = [word if word != str(MIGRATIONS) else str(migrations) for word in part.command]
     env = os.environ | part.env | {"DATABASE_URL": f"{url}&sslmode=disable"}
     done = await asyncio.to_thread(
-        subprocess.run, command, env=env, capture_output=True, text=True, timeout=60, check=False
+        subprocess.run, command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_S)
     assert await connection.fetchval("select lock_timeout from told") == "5s"
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)

@@ -15,12 +15,11 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from replay.replaying import has_begun
+from tests.patience import PATIENCE_S
 from trials.orders import hold, order
 from trials.polling import until
 from trials.traveller import Traveller
 from trials.world import World
-
-BOUND_S = 60.0
 
 OtherWay = Callable[[World, Traveller, Client], Awaitable[str]]
 
@@ -76,10 +75,10 @@ async def confirmed_without_the_record(world: World, traveller: Traveller, clien
     async def has_asked() -> bool:
         return has_begun(await handle.fetch_history())
 
-    await until(is_started, BOUND_S)
+    await until(is_started, PATIENCE_S)
     async with stopped(world, "postgres"):
         world.signal("worker-1", signal.SIGCONT)
-        await until(has_asked, BOUND_S)
+        await until(has_asked, PATIENCE_S)
     assert (await traveller.until(trip_id))["status"] == "confirmed"
     return trip_id
 
@@ -103,7 +102,7 @@ async def stopped(world: World, name: str) -> AsyncIterator[None]:
 async def run_of(client: Client, schedule: str, *, fails: bool = False) -> str:
     """Have a schedule run now; the workflow's id, once it has ended as it is to."""
     run = client.get_workflow_handle(await triggered(client, schedule))
-    async with asyncio.timeout(BOUND_S):
+    async with asyncio.timeout(PATIENCE_S):
         with contextlib.suppress(WorkflowFailureError):
             await run.result()
     ended = (await run.describe()).status
@@ -124,6 +123,6 @@ async def triggered(client: Client, schedule: str) -> str:
                 return done.action.workflow_id
         return None
 
-    workflow_id = await until(started, BOUND_S)
+    workflow_id = await until(started, PATIENCE_S)
     assert workflow_id is not None
     return workflow_id

@@ -15,9 +15,8 @@ from temporalio.client import WorkflowHistory
 from replay.histories import NoHistory, files_in, read
 from replay.replaying import failure_of, replayer
 from tests.conftest import ROOT
+from tests.patience import PATIENCE_S
 from tests.replay.kept import NEWEST as HISTORIES
-
-LIMIT_S = 60
 
 ENDS = "        await to_the_end(self._end(ending, booking.takeover))\n"
 SAVED = "        await to_the_end(_finished(saving))\n"
@@ -34,7 +33,7 @@ def make_replay(
         ["make", "--silent", "--assume-old=.venv/.installed", "replay", chosen],
         cwd=ROOT,
         env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONPATH": path, **environment},
-        timeout=LIMIT_S,
+        timeout=PATIENCE_S,
         capture_output=True,
         text=True,
         check=False,

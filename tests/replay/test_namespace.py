@@ -14,13 +14,11 @@ from temporalio.client import Client, WorkflowHandle
 from replay.replaying import has_begun
 from stack.system import BIN
 from tests.conftest import RunningSystem
+from tests.patience import PATIENCE_S
 from tests.replay.test_command import make_replay
 from trials.orders import order
 from trials.polling import until
 from trials.traveller import Traveller
-
-LISTED_WITHIN_S = 30
-EXPORT_LIMIT_S = 30
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -38,7 +36,7 @@ async def under_way(system: RunningSystem, traveller: Traveller) -> AsyncIterato
         return count.count == 1 and has_begun(await handle.fetch_history())
 
     try:
-        await until(is_listed, within_s=LISTED_WITHIN_S)
+        await until(is_listed, within_s=PATIENCE_S)
         yield handle
     finally:
         await traveller.mend_partner("flight")
@@ -65,7 +63,7 @@ async def test_a_trip_under_way_replays(
     command = [str(BIN / "temporal"), "workflow", "show", "--address", system.temporal, "--output", "json"]
     command += ["--workflow-id", under_way.id]
     exported = await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, timeout=EXPORT_LIMIT_S, check=True
+        subprocess.run, command, capture_output=True, timeout=PATIENCE_S, check=True
     )
     (tmp_path / "command_line.json").write_bytes(exported.stdout)
     # The UI writes what it is told here, and no more than this around it.

@@ -16,6 +16,7 @@ from temporalio.workflow import NondeterminismError
 from config.temporal import data_converter
 from replay.replaying import failure_of, replayer, workflow_of
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from tests.replay.kept import HISTORIES, NEWEST, SUMS, releases, sums
 from tests.replay.other_ways import OTHER_WAYS
 from tests.replay.ways_out import WAYS_OUT
@@ -55,7 +56,9 @@ def test_the_histories_of_the_release_are_kept() -> None:
 def test_the_histories_of_a_release_are_not_recorded_anew(folder: Path) -> None:
     assert (folder / SUMS).read_text() == sums(folder)
     command = [sys.executable, "-m", "tests.replay.record", "--release", folder.name]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    refused = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert refused.returncode == 2
     assert "not recorded anew" in refused.stderr
 
@@ -116,7 +119,7 @@ async def test_a_changed_workflow_fails_the_replay(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.last
 async def test_what_just_ran_replays(system: RunningSystem, traveller: Traveller) -> None:
-    booked = await traveller.book(order(), wait=20)
+    booked = await traveller.book(order(), wait=60)
     assert booked["status"] == "confirmed", booked
     client = await Client.connect(system.temporal, data_converter=system.converter())
     since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from partners.catalogue import PARTNERS
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -27,7 +28,7 @@ def new_env(place: Path) -> "subprocess.CompletedProcess[str]":
     """Run the script that makes `.env` for a project at `place`."""
     shutil.copytree(DEPLOY, place / "stack" / "deploy", dirs_exist_ok=True)
     command = [str(place / "stack" / "deploy" / "new_env.sh")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def read_env(file: Path) -> dict[str, str]:

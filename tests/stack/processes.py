@@ -9,11 +9,10 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
 from tests.stack.composition import ROOT, environment, services
 
 SCRIPTS = Path(sys.executable).parent
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 15
 LOOK_EVERY_S = 0.3
 
 
@@ -31,7 +30,7 @@ async def make_token(image: Path, told: Mapping[str, str]) -> str:
     """A traveller's token, made in the image's files as the README says."""
     words = ("make", "--tenant", "acme", "--scope", "traveller", "--name", "a test")
     process = await _run(image, ("python", "-m", "api.tokens", *words), told)
-    async with asyncio.timeout(START_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         made, said = await process.communicate()
     assert process.returncode == 0, said.decode()
     return made.decode().strip()
@@ -49,7 +48,7 @@ async def stopped(process: Process) -> int:
     """Stop the process as compose does; its exit status."""
     if process.returncode is None:
         process.terminate()
-    return await ended(process, STOP_TIMEOUT_S)
+    return await ended(process, PATIENCE_S)
 
 
 async def ended(process: Process, within_s: float) -> int:
@@ -78,7 +77,7 @@ async def healthy(image: Path, process: Process, service: str, port: int) -> Non
     """Wait until the service's own health check, at the port it has here, succeeds."""
     _, program, script, url = services()[service]["healthcheck"]["test"]
     here = url.replace(f":{url.split(':')[2].split('/')[0]}/", f":{port}/")
-    async with asyncio.timeout(START_TIMEOUT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while process.returncode is None:
             check = await asyncio.create_subprocess_exec(
                 str(SCRIPTS / program), script, here, cwd=image, stderr=PIPE

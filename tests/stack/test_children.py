@@ -14,13 +14,13 @@ import pytest
 from stack.children import Child, ForkError, Zygote, executed, is_forked, lines_of_child
 from stack.parts import Part, always
 from stack.zygote import REQUEST_BYTES
+from tests.patience import PATIENCE_S
 
 pytestmark = [
     pytest.mark.server,
     pytest.mark.skipif(sys.platform != "linux", reason="forks are for Linux"),
 ]
 
-LIMIT_S = 60
 
 SHOW = """
 import atexit, json, os, signal, sys
@@ -66,7 +66,7 @@ def part(place: Path, *arguments: str) -> Part:
 
 async def outcome(start: Zygote | None, given: Part) -> tuple[int, list[str]]:
     """The status and the lines of a child that ends by itself."""
-    async with lines_of_child() as (lines, output), asyncio.timeout(LIMIT_S):
+    async with lines_of_child() as (lines, output), asyncio.timeout(PATIENCE_S):
         try:
             child: Child = await (start.fork(given, output) if start else executed(given, output))
         finally:
@@ -94,7 +94,7 @@ def test_a_part_that_has_to_start_otherwise_is_a_program(place: Path, name: str)
 
 
 async def test_forks_that_die_are_told_apart_and_the_others_live(zygote: Zygote, place: Path) -> None:
-    async with lines_of_child() as (lines, output), asyncio.timeout(LIMIT_S):
+    async with lines_of_child() as (lines, output), asyncio.timeout(PATIENCE_S):
         first, second = [await zygote.fork(part(place, "shown.py", "wait"), output) for _ in range(2)]
         os.close(output)
         while b"on standard error" not in await lines.readline():
@@ -115,7 +115,7 @@ async def test_an_environment_that_is_too_large_is_refused(zygote: Zygote, place
 
 
 async def test_a_dead_zygote_takes_its_forks_along_and_another_forks_on(zygote: Zygote, place: Path) -> None:
-    async with lines_of_child() as (_, output), asyncio.timeout(LIMIT_S):
+    async with lines_of_child() as (_, output), asyncio.timeout(PATIENCE_S):
         first = await zygote.fork(part(place, "shown.py", "wait"), output)
         process = psutil.Process(first.pid)
         parent = process.parent()
@@ -123,7 +123,7 @@ async def test_a_dead_zygote_takes_its_forks_along_and_another_forks_on(zygote: 
         assert parent.num_threads() == 1  # a fork would lack the others
         parent.kill()
         assert await first.wait() == -signal.SIGKILL
-        await asyncio.to_thread(psutil.wait_procs, [process], LIMIT_S)
+        await asyncio.to_thread(psutil.wait_procs, [process], PATIENCE_S)
         assert not process.is_running()
         second = await forked_again(zygote, part(place, "shown.py", "wait"), output)
         os.close(output)

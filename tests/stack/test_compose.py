@@ -13,6 +13,7 @@ import yaml
 from config.settings import Settings
 from partners.config import PORTS, read_config
 from serving.server import DRAIN_S as API_DRAIN_S
+from tests.patience import PATIENCE_S
 from tests.stack.composition import (
     ADAPTERS,
     COMPOSE,
@@ -74,7 +75,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_file_fits_the_compose_schema() -> None:
     checker = str(Path(sys.executable).parent / "check-jsonschema")
     command = [checker, "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert checked.returncode == 0, checked.stdout
 
 
@@ -238,7 +239,7 @@ def test_mounted_files_and_volumes_exist() -> None:
 def test_the_brokers_configuration_is_sound() -> None:
     program = str(Path(sys.executable).parent / "nats-server")
     command = [program, "-t", "--config", str(ROOT / "stack" / "deploy" / "nats" / "nats.conf")]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert checked.returncode == 0, checked.stderr
 
 

@@ -17,9 +17,9 @@ import pytest
 from stack.ports import free_port
 from tests.conftest import RunningSystem
 from tests.haproxy import haproxy, needs_haproxy
+from tests.patience import PATIENCE_S
 from tests.stack.composition import environment, lay_out
 from tests.stack.processes import (
-    START_TIMEOUT_S,
     ended,
     healthy,
     make_namespace,
@@ -52,7 +52,7 @@ async def told(image: Path, system: RunningSystem) -> AsyncIterator[dict[str, st
     """What the saga is told, with a namespace and a migrated database of its own."""
     name = f"deploy_{uuid4().hex[:8]}"
     await asyncio.to_thread(make_namespace, system.temporal, name)
-    connection = await asyncpg.connect(system.superuser_url, timeout=10)
+    connection = await asyncpg.connect(system.superuser_url, timeout=PATIENCE_S)
     await connection.execute(f"create database {name} owner trips")
     here = {
         "TRIPS_HOST": "127.0.0.1",
@@ -62,7 +62,7 @@ async def told(image: Path, system: RunningSystem) -> AsyncIterator[dict[str, st
     }
     here |= {f"TRIPS_{partner.upper()}_URL": url for partner, url in system.partners.items()}
     migration = await started(image, "migrate", {"DATABASE_URL": here["DATABASE_URL"]})
-    assert await ended(migration, START_TIMEOUT_S) == 0
+    assert await ended(migration, PATIENCE_S) == 0
     yield environment("api") | here
     await connection.execute(f"drop database {name} with (force)")
     await connection.close()
@@ -100,7 +100,7 @@ async def test_trip_is_booked_by_the_images_worker_and_front_door(
     port = free_port()
     async with _worker(image, told) as worker, _front_door(image, told, port) as api:
         traveller = Traveller(http, f"http://127.0.0.1:{port}", {}, await make_token(image, told))
-        assert (await traveller.book(order(), wait=20))["status"] == "confirmed"
+        assert (await traveller.book(order(), wait=60))["status"] == "confirmed"
         # uvicorn drains, then hands the signal on to itself.
         assert await stopped(api) in (0, -signal.SIGTERM)
         assert await stopped(worker) == 0
@@ -127,7 +127,7 @@ async def test_no_trip_is_lost_while_front_doors_and_workers_come_and_go(
             worker = newer
         await stopped(doors[0])
         enough = len(booked) + BOOKED_AFTER
-        await until(lambda: _reached(booked, enough), START_TIMEOUT_S)
+        await until(lambda: _reached(booked, enough), PATIENCE_S)
         enough_booked.set()
         await load
         ended = [await traveller.until(trip_id) for trip_id in booked.values()]
@@ -146,7 +146,7 @@ async def _book_until(stop: asyncio.Event, traveller: Traveller, booked: dict[st
     """
     while not stop.is_set():
         key = str(uuid4())
-        async with asyncio.timeout(START_TIMEOUT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while key not in booked:
                 with contextlib.suppress(aiohttp.ClientError, json.JSONDecodeError):
                     status, trip = await traveller.call(
@@ -159,7 +159,7 @@ async def _book_until(stop: asyncio.Event, traveller: Traveller, booked: dict[st
 
 async def test_migrations_can_be_applied_again(image: Path, told: dict[str, str]) -> None:
     process = await started(image, "migrate", {"DATABASE_URL": told["DATABASE_URL"]})
-    assert await ended(process, START_TIMEOUT_S) == 0
+    assert await ended(process, PATIENCE_S) == 0
 
 
 async def test_health_check_fails_where_nothing_answers(image: Path) -> None:

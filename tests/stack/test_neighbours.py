@@ -23,9 +23,9 @@ from redis.exceptions import AuthenticationError
 
 from stack.passwords import passwords_of
 from tests.conftest import RunningSystem
+from tests.patience import PATIENCE_S
 
 NEIGHBOUR = "nobody"
-TIMEOUT_S = 30
 
 TRIES = """
 import json, os, sys
@@ -50,7 +50,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as a
 
 async def asks_postgres(url: str) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(url, timeout=10)
+        await asyncpg.connect(url, timeout=PATIENCE_S)
 
 
 async def asks_mongo(url: str) -> None:
@@ -135,7 +135,7 @@ def test_another_user_reads_and_writes_nothing(system: RunningSystem, tmp_path: 
         capture_output=True,
         text=True,
         check=True,
-        timeout=TIMEOUT_S,
+        timeout=PATIENCE_S,
     )
     assert json.loads(tried.stdout) == [["reads", str(open_to_all)]]
 

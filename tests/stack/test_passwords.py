@@ -14,6 +14,7 @@ from stack import mongo, postgres
 from stack.passwords import KEY_FILE, Passwords, keep, passwords_of
 from stack.ports import free_port
 from tests.partners_engines.engines import Engine
+from tests.patience import PATIENCE_S
 from trials.polling import until
 
 SOME = Passwords("a key", is_new=True)
@@ -34,7 +35,7 @@ def test_the_key_is_drawn_once(tmp_path: Path) -> None:
 async def let_in(port: int, passwords: Passwords) -> bool:
     try:
         url = postgres.url(port, postgres.SUPERUSER, passwords.of(postgres.SUPERUSER), "postgres")
-        await (await asyncpg.connect(url, timeout=10)).close()
+        await (await asyncpg.connect(url, timeout=PATIENCE_S)).close()
     except (asyncpg.InvalidPasswordError, asyncpg.CannotConnectNowError, OSError):
         return False
     return True

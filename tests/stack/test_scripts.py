@@ -15,6 +15,7 @@ from stack.passwords import Passwords
 from temporal.names import NAMES
 from tests.conftest import RunningSystem
 from tests.guard.own_postgres import BIN, OwnPostgres, own_postgres
+from tests.patience import PATIENCE_S
 from tests.stack.composition import ROOT, environment, services
 from tests.stack.processes import make_namespace
 
@@ -38,7 +39,7 @@ def _make_roles(server: OwnPostgres, passwords: Mapping[str, str] | None = None)
 
 async def _catalogue(server: OwnPostgres, database: str) -> list[tuple[object, ...]]:
     url = f"postgresql://postgres@127.0.0.1:{server.port}/{database}"
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_S)
     try:
         rows = await connection.fetch("""
             select 'role', rolname::text, concat(rolcanlogin, rolsuper, rolcreatedb) from pg_roles
@@ -71,7 +72,7 @@ async def test_roles_can_be_made_again_with_other_passwords(server: OwnPostgres)
 
 
 async def _password(server: OwnPostgres, role: str) -> object:
-    connection = await asyncpg.connect(server.database_url, timeout=10)
+    connection = await asyncpg.connect(server.database_url, timeout=PATIENCE_S)
     try:
         return await connection.fetchval("select rolpassword from pg_authid where rolname = $1", role)
     finally:

@@ -10,6 +10,7 @@ from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from tests.conftest import RunningSystem
+from tests.patience import PATIENCE_S
 
 _TABLES = """
     select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')
@@ -29,7 +30,7 @@ async def dumped(system: RunningSystem) -> dict[str, str]:
 
 
 async def _postgres(url: str) -> dict[str, str]:
-    connection = await asyncpg.connect(url, timeout=10)
+    connection = await asyncpg.connect(url, timeout=PATIENCE_S)
     try:
         tables = [".".join(row) for row in await connection.fetch(_TABLES)]
         return {table: await connection.fetchval(_ROWS.format(*table.split("."))) for table in tables}

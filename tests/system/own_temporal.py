@@ -12,9 +12,8 @@ from typing import Any
 
 from stack.ports import free_port
 from stack.temporal import PROGRAM, command, garbage
+from tests.patience import PATIENCE_S
 
-START_S = 60.0
-COMMAND_S = 30.0
 BUSY_ATTEMPTS = 5
 
 
@@ -41,10 +40,10 @@ class OwnTemporal:
         env = os.environ | garbage()
         self._process = subprocess.Popen(told, env=env, stdout=subprocess.DEVNULL)
         asks = [str(PROGRAM), "operator", "cluster", "health", "--address", self.address]
-        until = time.monotonic() + START_S
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                health = subprocess.run(asks, check=False, capture_output=True, timeout=COMMAND_S)
+                health = subprocess.run(asks, check=False, capture_output=True, timeout=PATIENCE_S)
                 if health.returncode == 0:
                     return
             time.sleep(0.05)
@@ -75,7 +74,7 @@ class OwnTemporal:
             PROGRAM, *words, "--address", self.address,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(COMMAND_S):
+        async with asyncio.timeout(PATIENCE_S):
             out, err = await process.communicate()
         return process.returncode, out.decode(), err.decode()
 

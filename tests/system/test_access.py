@@ -88,7 +88,7 @@ async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
 @pytest.fixture(scope="module")
 async def trip_id(traveller: Traveller, order: Orders) -> str:
     """A trip of the tenant `default`."""
-    return str((await traveller.book(order(), wait=30))["trip_id"])
+    return str((await traveller.book(order(), wait=60))["trip_id"])
 
 
 class Someone:
@@ -200,7 +200,7 @@ async def test_no_list_shows_another_tenants_trips(
 async def test_a_cursor_opens_no_other_tenants_list(
     meet: Meet, traveller: Traveller, trip_id: str, order: Orders
 ) -> None:
-    await traveller.book(order(), wait=30)
+    await traveller.book(order(), wait=60)
     _, page = await traveller.call("GET", "/trips?limit=1")
     stranger = await meet(Scope.TRAVELLER)
     status, found = await stranger.call("GET", f"/trips?cursor={page['next_cursor']}")

@@ -15,6 +15,7 @@ from activities.attempt import AttemptFailed, gives_up, unavailable
 from record import attempts as record
 from record.pool import Pool, open_pool
 from tests.conftest import RunningSystem
+from tests.patience import PATIENCE_S
 from tests.system.conftest import Orders
 from tests.system.written import written_trip
 from trials.orders import Json
@@ -22,7 +23,6 @@ from trials.traveller import Traveller
 from trip.attempts import AttemptOutcome, FailedAttempt
 from trip.partner import Partner, Verb
 
-LIMIT_S = 30.0
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
@@ -35,7 +35,7 @@ async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
 
 async def attempts_of(traveller: Traveller, trip_id: str, at_least: int) -> list[Json]:
     """The trip's failed attempts, once there are so many: they are written a moment after they end."""
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             status, page = await traveller.call("GET", f"/trips/{trip_id}/attempts")
             assert status == 200, page
@@ -48,7 +48,7 @@ async def test_a_flight_that_fails_three_times_shows_three_attempts(
     traveller: Traveller, order: Orders
 ) -> None:
     await traveller.break_partner("flight", error_rate=1, status=503, count=3, verbs=["PUT"])
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed", trip
     found = await attempts_of(traveller, trip["trip_id"], 3)
     assert [one["attempt"] for one in found] == [1, 2, 3]
@@ -64,7 +64,7 @@ async def test_a_flight_that_fails_three_times_shows_three_attempts(
 
 async def test_a_refusal_is_the_last_attempt(traveller: Traveller, order: Orders) -> None:
     body = order(payment={"card_token": "tok_declined", "currency": "JPY"})
-    trip = await traveller.book(body, wait=30)
+    trip = await traveller.book(body, wait=60)
     (refused,) = await attempts_of(traveller, trip["trip_id"], 1)
     assert (refused["step"], refused["outcome"], refused["next_at"]) == ("payment", "refused", None)
 
@@ -72,7 +72,7 @@ async def test_a_refusal_is_the_last_attempt(traveller: Traveller, order: Orders
 async def test_a_trip_that_an_open_breaker_fails_says_who_kept_it_out(
     traveller: Traveller, order: Orders, kept_out: str
 ) -> None:
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "failed"
     (found,) = await attempts_of(traveller, trip["trip_id"], 1)
     assert (found["step"], found["outcome"], found["next_at"]) == (kept_out, "kept_out", None)
@@ -83,7 +83,7 @@ async def test_a_trip_that_waits_for_a_breaker_is_one_entry(
 ) -> None:
     trip = await traveller.book(order(when_partner_down="wait"))
     (first,) = await attempts_of(traveller, trip["trip_id"], 1)
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while (later := (await attempts_of(traveller, trip["trip_id"], 1)))[0]["took_ms"] <= first["took_ms"]:
             await asyncio.sleep(0.05)
     await traveller.override_breaker(kept_out, None)
@@ -93,7 +93,7 @@ async def test_a_trip_that_waits_for_a_breaker_is_one_entry(
 
 
 async def test_a_trip_without_a_hitch_has_none(traveller: Traveller, pool: Pool, order: Orders) -> None:
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed", trip
     assert await traveller.call("GET", f"/trips/{trip['trip_id']}/attempts") == (
         200,

@@ -113,7 +113,7 @@ async def test_a_stuck_step_gets_through_by_itself(traveller: Traveller, order: 
 
 
 async def test_only_a_stuck_step_takes_an_order(traveller: Traveller, order: Orders) -> None:
-    trip = await traveller.book(order(), wait=10)
+    trip = await traveller.book(order(), wait=60)
     for path, code in (
         (f"/trips/{trip['trip_id']}/steps/hotel/retry", "not_stuck"),
         ("/trips/none/steps/hotel/retry", "unknown_trip"),

@@ -19,11 +19,11 @@ from stack.ports import free_port
 from stack.system import ROOT
 from tests.conftest import RunningSystem
 from tests.guard.own_postgres import BIN, UNPRIVILEGED
+from tests.patience import PATIENCE_S
 from trials.orders import own_order
 from trials.traveller import Traveller
 
 PAGE = ROOT / "docs" / "backup.md"
-LIMIT_S = 60
 USER = UNPRIVILEGED if os.geteuid() == 0 else None
 
 
@@ -57,7 +57,7 @@ class Shell:
 
     def do(self, command: str) -> None:
         done = subprocess.run(
-            command, shell=True, env=self.env, user=USER, cwd="/", timeout=LIMIT_S, check=False,
+            command, shell=True, env=self.env, user=USER, cwd="/", timeout=PATIENCE_S, check=False,
             capture_output=True, text=True,
         )  # fmt: skip
         log = Path(f"{self.env['RESTORED']}.log")
@@ -104,7 +104,7 @@ async def audited(system: RunningSystem, database_url: str) -> set[str]:
         env=os.environ | {"DATABASE_URL": database_url, "TRIPS_DATA_DIR": str(system.data_dir)},
         stdout=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         output, _ = await process.communicate()
     assert process.returncode in (0, 1), "0 or discrepancies"
     found = json.loads(output)["discrepancies"]
@@ -113,7 +113,7 @@ async def audited(system: RunningSystem, database_url: str) -> set[str]:
 
 async def booked(traveller: Traveller) -> set[str]:
     """The ids of some confirmed trips."""
-    trips = [await traveller.book(own_order(), wait=30) for _ in range(3)]
+    trips = [await traveller.book(own_order(), wait=60) for _ in range(3)]
     assert {trip["status"] for trip in trips} == {"confirmed"}
     return {trip["trip_id"] for trip in trips}
 
@@ -121,7 +121,7 @@ async def booked(traveller: Traveller) -> set[str]:
 async def test_the_record_comes_back_and_the_audit_lists_the_trips_since(
     system: RunningSystem, traveller: Traveller, shell: Shell
 ) -> None:
-    record = await asyncpg.connect(system.database_url, timeout=10)
+    record = await asyncpg.connect(system.database_url, timeout=PATIENCE_S)
     try:
         with shell.archiving():
             await asyncio.to_thread(shell.run, "backup")
@@ -132,6 +132,6 @@ async def test_the_record_comes_back_and_the_audit_lists_the_trips_since(
             async with restored(shell, system.database_url) as url:
                 found = await audited(system, url)
     finally:
-        await record.close(timeout=5)
+        await record.close(timeout=PATIENCE_S)
     assert found - known == after
     assert not before & found

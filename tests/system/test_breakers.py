@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import RunningSystem, running_system
+from tests.patience import PATIENCE_S
 from tests.system.conftest import Orders
 from tests.system.test_supervision import eventually
 from tests.system.test_trips import held_anywhere, steps
@@ -71,7 +72,7 @@ async def open_by_failures(caller: Traveller, partner: str) -> list[Json]:
 async def mended(caller: Traveller, partner: str) -> None:
     """Mend the partner and see calls let in again."""
     await caller.mend_partner(partner)
-    trip = await caller.book(order(when_partner_down="wait"), wait=30)
+    trip = await caller.book(order(when_partner_down="wait"), wait=60)
     assert trip["status"] == "confirmed", trip
     assert await state(caller, partner) == "closed"
 
@@ -79,10 +80,10 @@ async def mended(caller: Traveller, partner: str) -> None:
 async def test_trips_fail_at_once_while_a_partner_is_out(caller: Traveller) -> None:
     await open_by_failures(caller, "flight")
     # Long enough for both workers to have learnt it, well within the open time.
-    await asyncio.gather(*(caller.book(order(), wait=10) for _ in range(4)))
+    await asyncio.gather(*(caller.book(order(), wait=60) for _ in range(4)))
     await caller.override_breaker("flight", "open")
     for _ in range(4):
-        trip = await caller.book(order(), wait=10)
+        trip = await caller.book(order(), wait=60)
         assert (trip["status"], trip["failure"]["step"], trip["failure"]["code"]) == (
             "failed", "flight", "partner_unavailable"
         )  # fmt: skip
@@ -198,7 +199,7 @@ async def test_a_partner_that_refuses_for_good_is_there(caller: Traveller) -> No
     body = order(hotel=None, tour=None, points=None)
     body["flight"]["flight_no"] = "NO-SUCH-FLIGHT"
     for _ in range(REFUSALS):
-        trip = await caller.book(body, wait=30)
+        trip = await caller.book(body, wait=60)
         assert trip["failure"]["code"] == "not_found"
 
     async def counted() -> bool:
@@ -232,7 +233,7 @@ async def test_no_trip_waits_for_the_breakers_store(caller: Traveller, guarded: 
             found = [await caller.reservation("points", trip["trip_id"]) for trip in trips]
             return all(one and one["status"] == "confirmed" for one in found)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await eventually(confirmed)
     finally:
         for process in reversed(frozen):

@@ -19,6 +19,7 @@ from builds.deployment import make_current, routing
 from builds.release import until_it_polls
 from tests.conftest import ROOT, SHARED, RunningSystem
 from tests.examples.test_change import COMMAND, is_like
+from tests.patience import PATIENCE_S
 from trials.orders import order
 from trials.releases.fleet import Fleet, builds_of
 from trials.releases.incompatible import blocks, incompatible
@@ -26,7 +27,6 @@ from trials.releases.turns import Plan, take_turns, three_workers
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
-LIMIT_S = 60.0
 A_FEW = Plan(per_s=8, seconds=6, latency_ms=700)
 
 
@@ -51,7 +51,7 @@ class Running(Fleet):
             stderr=subprocess.STDOUT,
         )
         try:
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 said, _ = await process.communicate()
         finally:
             if process.returncode is None:
@@ -107,7 +107,7 @@ async def test_a_trip_that_needs_attention_is_moved(running: Running, changed: P
     trip_id = await running.stuck_at_flight()
     await running.release("two")
     with running.worker("alike"):
-        await until_it_polls(running.client, "alike", LIMIT_S, lambda _: None)
+        await until_it_polls(running.client, "alike", PATIENCE_S, lambda _: None)
         done = await running.builds("move", trip_id, "--to", "two", build_id="two", changes=changed)
         assert done.status == 1
         assert re.match(rf"{trip_id}: left as it is; its history fails at event \d+ ", done.said), done

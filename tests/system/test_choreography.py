@@ -28,7 +28,7 @@ async def holds_of(traveller: Traveller, trip: Json) -> set[str]:
 
 
 async def test_a_trip_is_confirmed(traveller: Traveller) -> None:
-    trip = await traveller.book(choreographed(), wait=20)
+    trip = await traveller.book(choreographed(), wait=60)
     assert (trip["status"], set(steps(trip).values())) == ("confirmed", {"confirmed"}), trip
     assert (trip["coordination"], trip["links"]["temporal_ui"]) == ("choreography", None)
     assert await holds_of(traveller, trip) == {"confirmed"}
@@ -92,7 +92,7 @@ async def test_without_a_broker_trips_are_accepted_cancelled_and_booked_by_workf
         status, cancelled = await traveller.call("POST", f"/trips/{unwanted['trip_id']}/cancel")
         # Until the front door has noticed, it takes a trip for begun that it could not tell of.
         assert (status, cancelled["status"] in {"cancelled", "compensating"}) == (202, True), cancelled
-        by_workflow = await traveller.book(bench_order(), wait=20)
+        by_workflow = await traveller.book(bench_order(), wait=60)
         assert by_workflow["status"] == "confirmed"
         assert (await traveller.trip(trip["trip_id"]))["status"] == "booking"
     finally:

@@ -43,7 +43,7 @@ def codec(http: aiohttp.ClientSession, system: RunningSystem) -> Codec:
 @pytest.fixture(scope="module")
 async def started_with(traveller: Traveller, system: RunningSystem) -> Payload:
     """The input of a trip's workflow, as Temporal has it."""
-    trip = await traveller.book(order(), wait=20)
+    trip = await traveller.book(order(), wait=60)
     client = await Client.connect(system.temporal)
     history = await client.get_workflow_handle(trip["trip_id"]).fetch_history()
     (payload,) = history.events[0].workflow_execution_started_event_attributes.input.payloads

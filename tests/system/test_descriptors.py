@@ -22,13 +22,13 @@ from serving.connections import most_connections
 from stack.ports import free_port
 from tests.conftest import ROOT, RunningSystem
 from tests.partners.client import until
+from tests.patience import PATIENCE_S
 from tests.system.test_events import another_door, answers, authorization
 from tests.system.written import written_trip
 
 FILES = 256
 LIMITS = f"ulimit -Sn 128 && ulimit -Hn {FILES}"
 TRIES = FILES + 50
-LIMIT_S = 30.0
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -40,7 +40,7 @@ async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def many() -> AsyncIterator[aiohttp.ClientSession]:
     """A client of any number of connections, which keeps none open after its call."""
-    timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield session
@@ -115,7 +115,7 @@ async def test_connections_that_send_nothing_leave_files_for_the_rest(
     door = another_door(system, tmp_path / "log", LIMITS)
     with door if service == "door" else flight(system) as (url, pid):
         await answers(many, url)
-        connector = aiohttp.TCPConnector(keepalive_timeout=LIMIT_S)
+        connector = aiohttp.TCPConnector(keepalive_timeout=PATIENCE_S)
         async with aiohttp.ClientSession(connector=connector) as early:
             assert await status_of(early, f"{url}/healthz") == (200, None)
             async with idle(url, most_connections(FILES)):

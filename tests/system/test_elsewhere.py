@@ -60,7 +60,7 @@ async def test_it_is_ready_and_carries_out_trips(
     host = another_host()
     assert own_system.api.startswith(f"http://[{host}]:" if ":" in host else f"http://{host}:")
     traveller = own_system.traveller(http)
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed"
     assert (await read(traveller, trip["trip_id"]))[-1].trip == trip
 
@@ -69,6 +69,6 @@ async def test_its_breakers_are_shared(own_system: RunningSystem, http: aiohttp.
     word = {"override": "open", "reason": "a test"}
     traveller = own_system.traveller(http)
     assert (await traveller.call("PUT", "/breakers/flight", json=word))[0] == 200
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["failure"]["code"] == "partner_unavailable"
     assert "local breakers decide" not in (own_system.data_dir / "system.log").read_text()

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from trials.orders import Json, order
 from trials.traveller import Traveller
-
-COMMAND_LIMIT_S = 60
 
 
 def order_of(email: str, **changes: Any) -> Json:
@@ -29,7 +28,7 @@ def command(system: RunningSystem, *words: str) -> "subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "-m", "record", "erase", *words],
         cwd=ROOT, env=os.environ | {"TRIPS_DATA_DIR": str(system.data_dir)},
-        capture_output=True, text=True, timeout=COMMAND_LIMIT_S, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
 
 
@@ -37,7 +36,7 @@ async def test_an_operator_erases_what_has_ended(
     system: RunningSystem, traveller: Traveller, email: str
 ) -> None:
     ended = [
-        await traveller.book(order_of(email, coordination=kind), wait=20)
+        await traveller.book(order_of(email, coordination=kind), wait=60)
         for kind in ("orchestration", "choreography")
     ]
     assert [trip["status"] for trip in ended] == ["confirmed"] * 2
@@ -59,7 +58,7 @@ async def test_a_command_erases_in_every_tenant(
     system: RunningSystem, traveller: Traveller, email: str
 ) -> None:
     declined = {"card_token": "tok_declined", "currency": "JPY"}
-    trip = await traveller.book(order_of(email, payment=declined), wait=20)
+    trip = await traveller.book(order_of(email, payment=declined), wait=60)
     assert trip["status"] == "failed"
     other = await asyncio.to_thread(command, system, "--email", email, "--tenant", "other")
     assert (other.returncode, other.stdout) == (0, "0 erased, 0 not ended and left as they are\n")

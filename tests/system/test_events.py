@@ -24,12 +24,11 @@ from record import events as record
 from record.pool import Pool, open_pool
 from stack.ports import free_port
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from tests.serving import served
 from tests.system.conftest import Orders
 from tests.system.written import WrittenTrip, written_trip
 from trials.traveller import FINAL, Traveller, TripEvent
-
-LIMIT_S = 90.0
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -76,7 +75,7 @@ def authorization(system: RunningSystem) -> dict[str, str]:
 
 async def answers(http: aiohttp.ClientSession, url: str) -> None:
     """Returns once the front door serves."""
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 async with http.get(f"{url}/healthz") as answer:
@@ -88,7 +87,7 @@ async def answers(http: aiohttp.ClientSession, url: str) -> None:
 
 async def read(traveller: Traveller, trip_id: str, after: str | None = None) -> list[TripEvent]:
     """All events of a stream that ends."""
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         return [event async for event in traveller.events(trip_id, after)]
 
 
@@ -101,7 +100,7 @@ async def open_streams(http: aiohttp.ClientSession, system: RunningSystem) -> fl
 
 async def until_open(streams: int, http: aiohttp.ClientSession, system: RunningSystem) -> None:
     """Wait until the front door says that so many streams are open. What it says may be a second old."""
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while await open_streams(http, system) != streams:
             await asyncio.sleep(0.05)
 
@@ -223,7 +222,7 @@ async def test_a_stream_more_than_there_may_be_is_refused(
                 assert int(refused.headers["Retry-After"]) > 0
                 assert (await refused.json())["code"] == "too_many_streams"
             first.close()
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while (again := await ask()).status != 200:
                     again.close()
                     await asyncio.sleep(0.05)
@@ -242,7 +241,7 @@ async def test_a_front_door_that_stops_ends_its_streams_first(
         for stream in streams:
             assert [(await anext(stream)).id, (await anext(stream)).id] == ["0", "1"]
         os.kill(pid, signal.SIGTERM)
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             # Each ends as a whole answer does, not cut off.
             assert [[event async for event in stream] for stream in streams] == [[]] * len(streams)
     assert "Cancel" not in log.read_text()
@@ -296,7 +295,7 @@ async def test_a_reader_who_waits_long_is_sent_comments(
     trip = await written_trip(pool)
     app = create_app(Settings(database_url=system.database_url), asyncio.Event())
     async with (
-        asyncio.timeout(LIMIT_S),
+        asyncio.timeout(PATIENCE_S),
         served(app) as port,
         http.get(f"http://127.0.0.1:{port}/trips/{trip.id}/events", headers=authorization(system)) as answer,
     ):

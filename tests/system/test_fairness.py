@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from config.temporal import data_converter
 from temporal.start import BOOK_TRIP, fairness_key, start_trip
+from tests.patience import PATIENCE_S
 from tests.system.own_temporal import own_temporal
 from trials.orders import bench_order
 from trip.ids import new_trip_id
@@ -23,7 +24,6 @@ from trip.trip import Booking, Links
 pytestmark = pytest.mark.server
 
 MANY, FEW = 100, 3
-LIMIT_S = 100.0
 MOST_BEFORE = MANY // 3
 """Without fairness, all of the many come before the few. Some are on their way before the few are there."""
 
@@ -64,7 +64,7 @@ async def start(client: Client, tenant: str, trips: int) -> None:
 async def test_few_trips_pass_by_many_of_another_tenant(tmp_path: Path) -> None:
     with own_temporal(tmp_path / "temporal") as server:
         client = await Client.connect(server.address, data_converter=data_converter(None))
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await start(client, "large", MANY)
             await start(client, "small", FEW)
         worker = Worker(
@@ -77,7 +77,7 @@ async def test_few_trips_pass_by_many_of_another_tenant(tmp_path: Path) -> None:
             max_concurrent_workflow_task_polls=1,
             max_cached_workflows=0,
         )
-        async with asyncio.timeout(LIMIT_S), worker:
+        async with asyncio.timeout(PATIENCE_S), worker:
             while _ran.count("small") < FEW:
                 await asyncio.sleep(0.05)
     last = max(place for place, tenant in enumerate(_ran) if tenant == "small")

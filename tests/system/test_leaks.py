@@ -134,7 +134,7 @@ async def through_a_rotation(place: Path, http: aiohttp.ClientSession, settings:
     with running_system(place, settings) as system:
         traveller = system.traveller(http)
         for kind, outcome in product(KINDS, OUTCOMES):
-            trips = [traveller.book(body_of(outcome, kind), wait=30) for _ in range(TRIPS)]
+            trips = [traveller.book(body_of(outcome, kind), wait=60) for _ in range(TRIPS)]
             booked[kind, outcome] = await asyncio.gather(*trips)
             statuses = {trip["status"] for trip in booked[kind, outcome]}
             assert statuses == {"confirmed" if outcome == "confirmed" else "failed"}
@@ -149,7 +149,7 @@ async def through_a_rotation(place: Path, http: aiohttp.ClientSession, settings:
         traveller = system.traveller(http)
         ended = await traveller.until(under_way["trip_id"])
         assert ended["status"] == "confirmed"
-        later = await traveller.book(body_of("confirmed", "orchestration"), wait=30)
+        later = await traveller.book(body_of("confirmed", "orchestration"), wait=60)
         assert await leaks_of(system, http) == {}
         for trip, key in ((booked["orchestration", "declined"][0], old), (under_way, old), (later, new)):
             key_id, clear = await shown_in_the_ui(system, traveller, trip["trip_id"])

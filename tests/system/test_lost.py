@@ -21,6 +21,7 @@ from audit.run import audit
 from temporal.names import NAMES
 from temporal.workflows import GOES_ON, WorkflowState, described, listed
 from tests.conftest import ROOT, RunningSystem, running_system
+from tests.patience import PATIENCE_S
 from tests.replay.ways_out import ENVIRONMENT
 from tests.system.freezing import frozen, kill
 from tests.system.own_temporal import OwnTemporal, own_temporal
@@ -31,7 +32,6 @@ pytestmark = pytest.mark.server
 
 TAKEN = {"held", "confirmed"}
 UPKEEP_S = 1
-FOUND_WITHIN_S = 20
 DECLINED = {"card_token": "tok_declined", "currency": "JPY"}
 NEXT_DEFAULT = Path(__file__).parent / "next_default"
 
@@ -49,14 +49,14 @@ class Ground:
         """A trip with a hotel held, and a flight that gives no answer for more than ten seconds."""
         await self.traveller.break_partner("flight", latency_ms=60_000, verbs=["PUT"])
         trip_id = str((await self.traveller.book(bench_order()))["trip_id"])
-        async with asyncio.timeout(FOUND_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (await self.traveller.trip(trip_id))["steps"][0]["status"] != "held":
                 await asyncio.sleep(0.05)
         return trip_id
 
     async def ends(self, trip_id: str, status: str) -> Json:
         """The trip, which ends so within a minute. Its partners and its workflow say the same."""
-        async with asyncio.timeout(FOUND_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             trip = await self.traveller.until(trip_id)
         assert trip["status"] == status, trip
         for step in trip["steps"]:
@@ -68,7 +68,7 @@ class Ground:
 
     async def assert_workflow_says(self, trip_id: str, status: str) -> None:
         """Its latest run has ended, and if nobody terminated that one, so as the trip did."""
-        async with asyncio.timeout(FOUND_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (await described(self.client, [trip_id]))[trip_id] in GOES_ON:
                 await asyncio.sleep(0.05)
         if (await described(self.client, [trip_id]))[trip_id] is WorkflowState.COMPLETED:
@@ -92,7 +92,7 @@ class Ground:
         return subprocess.run(
             [sys.executable, "-m", "record", *words],
             cwd=ROOT, env=os.environ | {"TRIPS_DATA_DIR": str(self.system.data_dir)},
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
 
 
@@ -156,7 +156,7 @@ async def test_terminated_amid_its_undo_it_keeps_its_reason(ground: Ground) -> N
     await ground.traveller.until(trip_id, "needs_attention")
     for times in (1, 2):
         await ground.temporal.command("workflow", "terminate", "-w", trip_id)
-        async with asyncio.timeout(FOUND_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while len(taken_over(await ground.traveller.until(trip_id, "needs_attention"))) < times:
                 await asyncio.sleep(0.05)
     await ground.traveller.mend_partner("hotel")
@@ -166,7 +166,7 @@ async def test_terminated_amid_its_undo_it_keeps_its_reason(ground: Ground) -> N
 
 async def test_a_trip_that_was_ended_is_not_undone_if_the_record_lost_its_last_writes(ground: Ground) -> None:
     """As after a failover to a standby that lags behind."""
-    trip = await ground.traveller.book(bench_order(), wait=20)
+    trip = await ground.traveller.book(bench_order(), wait=60)
     connection = await asyncpg.connect(ground.system.database_url)
     try:
         await connection.execute(
@@ -249,7 +249,7 @@ async def test_an_activity_is_reset_that_was_put_off(ground: Ground) -> None:
 
 async def until_put_off(ground: Ground, trip_id: str) -> str:
     """The id of the trip's pending call, once its attempts are put off by the breaker."""
-    async with asyncio.timeout(FOUND_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             found = await ground.client.get_workflow_handle(trip_id).describe()
             for activity in found.raw_description.pending_activities:
@@ -272,12 +272,12 @@ async def test_a_schedule_goes_on_after_a_stuck_run_and_stays_paused(ground: Gro
         "schedule", "toggle", "--pause", "-s", "probe-partners", "--reason", "night"
     )
     await kill(ground.system, "worker-1")
-    trip = await ground.traveller.book(bench_order(), wait=30)
+    trip = await ground.traveller.book(bench_order(), wait=60)
     assert trip["status"] == "confirmed"
     handle = ground.client.get_schedule_handle("probe-partners")
     assert (await handle.describe()).schedule.state.paused
     await handle.delete()
-    async with asyncio.timeout(FOUND_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 assert not (await handle.describe()).schedule.state.paused
@@ -289,7 +289,7 @@ async def test_a_schedule_goes_on_after_a_stuck_run_and_stays_paused(ground: Gro
 async def running_probe(ground: Ground, *, any_state: bool = False) -> str:
     """The id of the newest run of the probe; one that goes on, or any."""
     query = "WorkflowType = 'ProbePartners'" + ("" if any_state else " and ExecutionStatus = 'Running'")
-    async with asyncio.timeout(FOUND_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             ids = [workflow_id async for workflow_id, _ in listed(ground.client, query)]
             if ids:
@@ -345,7 +345,7 @@ async def test_no_trip_needs_the_search_attributes(ground: Ground) -> None:
         await until_ready(ground, search_attributes=f"the namespace lacks {', '.join(NAMES)}")
         await until_ready(ground, schedules="the namespace has no schedule audit-stores")
         trip_id = (await ground.traveller.book(bench_order(payment=DECLINED)))["trip_id"]
-        async with asyncio.timeout(FOUND_WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while (await described(ground.client, [trip_id]))[trip_id] is not WorkflowState.RUNNING:
                 await asyncio.sleep(0.05)
     await ground.traveller.mend_partner("hotel")
@@ -356,7 +356,7 @@ async def test_no_trip_needs_the_search_attributes(ground: Ground) -> None:
 
 async def until_ready(ground: Ground, **says: str) -> None:
     """Readiness says so of what is named."""
-    async with asyncio.timeout(FOUND_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             _, body = await ground.traveller.call("GET", "/readyz")
             if says.items() <= body["dependencies"].items():

@@ -24,7 +24,7 @@ async def test_trips_are_read_while_temporal_and_the_workers_are_away(
     traveller: Traveller, system: RunningSystem
 ) -> None:
     body = own_order()
-    trip = await traveller.book(body, wait=10)
+    trip = await traveller.book(body, wait=60)
     with frozen(system, "temporal", "worker-1"):
         assert await traveller.trip(trip["trip_id"]) == trip
         assert await booked_for(traveller, body) == [trip["trip_id"]]

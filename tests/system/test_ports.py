@@ -12,8 +12,8 @@ import pytest
 from partners.catalogue import PARTNERS
 from serving.protocol import MAX_HEAD
 from tests.conftest import RunningSystem
+from tests.patience import PATIENCE_S
 
-LIMIT_S = 30
 PROCESSES = ("api", "worker-1", "trips", *(partner.name for partner in PARTNERS))
 
 
@@ -31,7 +31,7 @@ def place(system: RunningSystem, process: str) -> str:
 async def sent(url: str, request: bytes) -> Answer:
     """The only answer to these bytes, after which the connection has to end."""
     at = urlsplit(url)
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection(at.hostname, at.port)
         try:
             writer.write(request)

@@ -11,13 +11,13 @@ import pytest_asyncio
 import yaml
 
 from tests.conftest import ROOT, RunningSystem
+from tests.patience import PATIENCE_S
 from tests.prometheus import RULES
 from trials.orders import order
 from trials.polling import until
 from trials.traveller import Traveller
 
 PAGE = ROOT / "docs" / "runbook.md"
-LIMIT_S = 90
 MAY_END_WITH = {"TripsAuditFails": (0, 1), "TripsNondeterminism": (0, 2)}
 """The audit finds what other tests have left; a history may have ended before it is replayed. Else 0."""
 
@@ -66,4 +66,4 @@ async def test_a_command_runs(command: str, system: RunningSystem, under_way: No
         process = await asyncio.create_subprocess_shell(command, cwd=ROOT, env=env)
         return await process.wait() in MAY_END_WITH.get(ONCE_EACH[command], (0,))
 
-    await until(has_run, within_s=LIMIT_S)
+    await until(has_run, within_s=PATIENCE_S)

@@ -5,13 +5,14 @@ import asyncio
 from temporalio.client import Client
 
 from tests.conftest import RunningSystem
-from tests.replay.other_ways import BOUND_S, triggered
+from tests.patience import PATIENCE_S
+from tests.replay.other_ways import triggered
 
 
 async def result_of_a_run(client: Client, schedule: str) -> object:
     """Have a schedule run now; what the run gives back. Raises WorkflowFailureError."""
     workflow_id = await triggered(client, schedule)
-    async with asyncio.timeout(BOUND_S):
+    async with asyncio.timeout(PATIENCE_S):
         return await client.get_workflow_handle(workflow_id).result()
 
 

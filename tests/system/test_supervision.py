@@ -16,6 +16,7 @@ import pytest
 from stack.chosen import free_ports
 from stack.ports import free_port, is_taken
 from tests.conftest import ROOT, RunningSystem, environment, running_system
+from tests.patience import PATIENCE_S
 from trials.orders import Json, order
 from trials.polling import until
 from trials.receiver import STATUS, Received, Receiver, receiving
@@ -23,7 +24,6 @@ from trials.traveller import Traveller
 
 pytestmark = pytest.mark.server
 
-BOUND_S = 60.0
 
 PARTS = [
     "api", "worker-1", "trips", "temporal", "nats", "postgres", "mongo", "redis", "falkordb",
@@ -31,7 +31,7 @@ PARTS = [
 ]  # fmt: skip
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], bound_s: float = BOUND_S) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], bound_s: float = PATIENCE_S) -> None:
     """Look at the condition until it holds, within a bound."""
     await until(condition, bound_s)
 
@@ -70,7 +70,7 @@ SENT_AT_THE_END = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}
 async def a_trip_tried_twice(traveller: Traveller) -> Json:
     """A confirmed trip, whose flight fails once."""
     await traveller.break_partner("flight", error_rate=1, status=503, verbs=["PUT"], count=1)
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed"
     return trip
 
@@ -126,7 +126,7 @@ async def test_any_part_survives_being_killed(system: RunningSystem, traveller: 
             return False
 
     await eventually(ready)
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed", trip
 
 
@@ -139,7 +139,7 @@ def up(data_dir: Path, **told: str) -> "subprocess.CompletedProcess[str]":
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

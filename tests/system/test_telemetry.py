@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stack.system import ROOT
 from tests.conftest import RunningSystem
+from tests.patience import PATIENCE_S
 from tests.prometheus import asked, needs_promtool, prometheus
 from trials.orders import order
 from trials.polling import until
@@ -70,7 +71,7 @@ async def test_an_end_is_counted(
     before = await ended(system, http, kind, outcome)
     token = "tok_visa" if outcome == "confirmed" else "tok_declined"
     body = order(payment={"card_token": token, "currency": "JPY"}, coordination=kind)
-    assert (await traveller.book(body, wait=30))["status"] == outcome
+    assert (await traveller.book(body, wait=60))["status"] == outcome
 
     async def is_counted() -> bool:
         now = await ended(system, http, kind, outcome)
@@ -87,7 +88,7 @@ async def test_an_end_is_counted(
 async def test_the_figures_are_whole_and_tell_of_no_trip(
     process: str, system: RunningSystem, http: aiohttp.ClientSession, traveller: Traveller
 ) -> None:
-    trips = [await traveller.book(order(coordination=kind), wait=30) for kind in KINDS]
+    trips = [await traveller.book(order(coordination=kind), wait=60) for kind in KINDS]
     text = await text_of(system, http, process)
     families = list(text_string_to_metric_families(text))
     names = [family.name for family in families]
@@ -107,7 +108,7 @@ async def test_each_query_of_the_dashboard_finds_something(
     """After a trip of each kind was undone; by a Prometheus that scrapes the system."""
     declined = {"card_token": "tok_declined", "currency": "JPY"}
     for kind in KINDS:
-        await traveller.book(order(payment=declined, coordination=kind), wait=30)
+        await traveller.book(order(payment=declined, coordination=kind), wait=60)
     panels = json.loads(DASHBOARD.read_text())["panels"]
     queries = [
         target["expr"].replace("$__rate_interval", "30s") for one in panels for target in one["targets"]
@@ -122,7 +123,7 @@ async def test_each_query_of_the_dashboard_finds_something(
             return not queries
 
         try:
-            await until(all_found, within_s=40, every_s=1)
+            await until(all_found, within_s=PATIENCE_S, every_s=1)
         except TimeoutError:
             raise AssertionError(f"no data: {queries}") from None
 

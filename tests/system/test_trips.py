@@ -37,7 +37,7 @@ async def charged(traveller: Traveller) -> int:
 async def test_the_example_trip_is_confirmed_at_every_partner(traveller: Traveller, order: Orders) -> None:
     body = order()
     body["traveller"]["member_id"] = "M-1001"
-    trip = await traveller.book(body, wait=10)
+    trip = await traveller.book(body, wait=60)
     assert trip["status"] == "confirmed", trip
     assert trip["total"] == {"amount_minor": 54_000 + 10_000 + 64_000 - 5_000, "currency": "JPY"}
     assert list(steps(trip)) == ["hotel", "tour", "flight", "points", "payment"]
@@ -71,7 +71,7 @@ async def test_a_refused_step_undoes_the_others(
 ) -> None:
     body = order()
     body[part] |= change
-    trip = await traveller.book(body, wait=20)
+    trip = await traveller.book(body, wait=60)
     assert trip["status"] == "failed", trip
     assert (trip["failure"]["step"], trip["failure"]["code"]) == refusal
     step, code = refusal
@@ -93,7 +93,7 @@ async def test_a_key_that_was_closed_before_its_hold_refuses_it(traveller: Trave
 
 async def test_a_partner_that_fails_at_first_is_called_again(traveller: Traveller, order: Orders) -> None:
     await traveller.break_partner("flight", error_rate=1, status=503, count=3, verbs=["PUT"])
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed", trip
     assert steps(trip)["flight"]["attempts"] == 4
     calls = await traveller.calls("flight", trip["trip_id"])
@@ -103,7 +103,7 @@ async def test_a_partner_that_fails_at_first_is_called_again(traveller: Travelle
 async def test_a_reply_that_is_lost_books_once(traveller: Traveller, order: Orders) -> None:
     before = await charged(traveller)
     await traveller.break_partner("payment", drop_reply_rate=1, count=1, verbs=["PUT"])
-    trip = await traveller.book(order(), wait=30)
+    trip = await traveller.book(order(), wait=60)
     assert trip["status"] == "confirmed", trip
     (lost, *_) = await traveller.calls("payment", trip["trip_id"])
     assert (lost["verb"], lost["outcome"]) == ("PUT", "dropped")
@@ -122,7 +122,7 @@ async def test_points_pay_no_more_than_the_price(traveller: Traveller, order: Or
         flight=None,
         points={"redeem": 10**9},
     )
-    trip = await traveller.book(body, wait=10)
+    trip = await traveller.book(body, wait=60)
     assert trip["status"] == "confirmed", trip
     assert trip["total"]["amount_minor"] == 0
     assert steps(trip)["points"]["amount_minor"] == -3_000
@@ -172,21 +172,21 @@ async def test_a_hold_that_comes_after_its_release_is_refused(traveller: Travell
 
 
 async def test_a_confirmed_trip_cannot_be_cancelled(traveller: Traveller, order: Orders) -> None:
-    trip = await traveller.book(order(), wait=10)
+    trip = await traveller.book(order(), wait=60)
     status, answer = await traveller.call("POST", f"/trips/{trip['trip_id']}/cancel")
     assert (status, answer["code"]) == (409, "already_final")
 
 
 async def test_a_trip_that_is_late_is_undone(traveller: Traveller, order: Orders) -> None:
     await traveller.break_partner("hotel", latency_ms=2500, verbs=["PUT"], count=1)
-    trip = await traveller.book(order(deadline_s=1), wait=20)
+    trip = await traveller.book(order(deadline_s=1), wait=60)
     assert (trip["status"], trip["failure"]["code"]) == ("failed", "deadline_exceeded")
     assert trip["failure"]["step"] == "hotel"
     assert await held_anywhere(traveller, trip) == []
 
 
 async def test_trips_are_listed_newest_first(traveller: Traveller, order: Orders) -> None:
-    booked = [(await traveller.book(order(), wait=10))["trip_id"] for _ in range(3)]
+    booked = [(await traveller.book(order(), wait=60))["trip_id"] for _ in range(3)]
     seen: list[str] = []
     cursor = ""
     while not set(booked) <= set(seen):
@@ -204,7 +204,7 @@ async def test_the_workflow_answers_with_the_trip(traveller: Traveller, system: 
     from temporalio.client import Client  # noqa: PLC0415
 
     declined = order(payment={"card_token": "tok_declined", "currency": "JPY"})
-    trip = await traveller.book(declined, wait=10)
+    trip = await traveller.book(declined, wait=60)
     client = await Client.connect(system.temporal, data_converter=system.converter())
     handle = client.get_workflow_handle(trip["trip_id"])
     assert await handle.query("trip") == trip
@@ -235,7 +235,7 @@ async def test_an_unknown_trip_is_404(traveller: Traveller) -> None:
 async def test_a_trip_shows_who_coordinates_it(
     traveller: Traveller, order: Orders, coordination: Coordination
 ) -> None:
-    trip = await traveller.book(order(), wait=10)
+    trip = await traveller.book(order(), wait=60)
     has_workflow = coordination == "orchestration"
     assert (trip["coordination"], trip["links"]["temporal_ui"] is not None) == (coordination, has_workflow)
 

@@ -14,6 +14,7 @@ from api.app import create_app
 from api.tokens import keys
 from config.settings import Settings
 from stack.ports import free_port
+from tests.patience import PATIENCE_S
 from trip.partner import Partner
 
 
@@ -37,7 +38,7 @@ class Call:
 
     async def until_begun(self) -> None:
         """Wait until the answer has begun."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while self.status is None and not self.task.done():
                 await asyncio.sleep(0.01)
 

@@ -14,10 +14,10 @@ from typing import Any
 import aiohttp
 
 from stack.ports import free_port
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
-LIMIT_S = 90
 LOOK_EVERY_S = 0.05
 
 
@@ -34,7 +34,7 @@ def run(command: Sequence[str], **told: str) -> "subprocess.CompletedProcess[str
         env=_environment(told),
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -84,12 +84,12 @@ async def front_door(
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             await process.wait()
 
 
 async def _until_it_answers(door: FrontDoor, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(LIMIT_S):
+    async with asyncio.timeout(PATIENCE_S):
         while process.returncode is None:
             with contextlib.suppress(aiohttp.ClientError):
                 if (await door.call("GET", "/healthz", None))[0] == 200:

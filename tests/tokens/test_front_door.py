@@ -15,6 +15,7 @@ from api.tokens.caller import Caller, Scope
 from config.settings import Settings
 from record.pool import Pool
 from tests.guard.own_postgres import OwnPostgres
+from tests.patience import PATIENCE_S
 from tests.tokens.issuer import AUDIENCE, ISSUER, IssuerServer
 from tests.tokens.processes import FrontDoor, front_door
 
@@ -44,7 +45,7 @@ async def raw(door: FrontDoor, *headers: bytes, body: bytes = b"") -> tuple[int,
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = [b"GET /me HTTP/1.1", b"Host: x", b"Connection: close", *headers, b"", body]
     writer.write(b"\r\n".join(lines))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await reader.read()
     writer.close()
     return int(answer.split(b" ", 2)[1]), answer
@@ -103,7 +104,7 @@ async def test_the_schemes_case_does_not_matter(door: FrontDoor, token: str) -> 
 async def test_a_revoked_token_is_refused_within_a_second(door: FrontDoor, pool: Pool, token: str) -> None:
     assert (await door.call("GET", "/me", token))[0] == 200
     await tokens.revoke(pool, token.partition(".")[0])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await door.call("GET", "/me", token))[0] != 401:
             await asyncio.sleep(0.2)
 
@@ -163,7 +164,7 @@ async def test_a_token_is_neither_valid_nor_invalid_while_postgresql_is_away(
     async def accepted() -> bool:
         return (await door.call("GET", "/me", token))[0] == 200
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await accepted():
             await asyncio.sleep(0.1)
 

@@ -13,6 +13,7 @@ from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
 from record.pool import Pool
 from stack.ports import free_port
+from tests.patience import PATIENCE_S
 from tests.tokens.processes import FrontDoor, front_door
 
 FAULTS = {"down": True}
@@ -81,7 +82,7 @@ async def test_a_lab_that_is_away_hangs_or_talks_nonsense_is_503(
         }
         async with front_door(database_url, http, tmp_path / "log", **told) as door:
             for partner in ("hotel", "tour", "flight"):
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE_S):
                     status, answer = await door.call("PUT", f"/lab/{partner}", token, json=FAULTS)
                 assert (status, answer["code"]) == (503, "lab_unavailable")
                 assert partner in answer["detail"]

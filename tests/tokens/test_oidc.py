@@ -18,6 +18,7 @@ from api.tokens import keys, oidc
 from api.tokens.caller import Caller, Scope
 from api.tokens.keys import Keys, KeysAway
 from config.settings import Oidc
+from tests.patience import PATIENCE_S
 from tests.tokens.issuer import AUDIENCE, ISSUER, IssuerServer, claims, new_key, published
 
 TRAVELLER = Caller("acme", {Scope.TRAVELLER}, "ada")
@@ -165,11 +166,11 @@ async def test_callers_share_the_first_fetch_and_wait_for_no_later_one(
     monkeypatch.setattr(keys, "FETCH_TIMEOUT", aiohttp.ClientTimeout(total=60))
     verifying.issuer.may_answer.clear()
     async with verifying.keys.refreshed():
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while verifying.issuer.fetched == 1:
                 await asyncio.sleep(0.01)
         # The next fetch is under way, and hangs.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             assert await verifying.verify(token) == TRAVELLER
     verifying.issuer.may_answer.set()
 
@@ -178,7 +179,7 @@ async def test_keys_are_fetched_before_anybody_needs_them(
     verifying: Verifying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "REFRESH_S", 0.01)
-    async with verifying.keys.refreshed(), asyncio.timeout(20):
+    async with verifying.keys.refreshed(), asyncio.timeout(PATIENCE_S):
         while verifying.issuer.fetched < 3:
             await asyncio.sleep(0.01)
     fetched = verifying.issuer.fetched

@@ -10,6 +10,7 @@ from api import events
 from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
 from record.pool import Pool
+from tests.patience import PATIENCE_S
 from tests.system.written import written_trip
 from tests.tokens.in_process import Application, application
 
@@ -40,7 +41,7 @@ async def test_a_stream_ends_after_its_token(
     assert b"event: trip" in streams[0].body
     # The other one goes on.
     await trip.change(1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while b"id: 2" not in streams[1].body:
             await asyncio.sleep(0.01)
     assert not streams[1].task.done()

@@ -10,6 +10,7 @@ from guard.budget import BudgetPolicy
 from guard.guard import LONGEST_WAIT_S, Attempt, Call, Guard, Leave, Reason, Refusal
 from guard.policy import BreakerPolicy, Outcome
 from guard.view import Breakers
+from tests.patience import PATIENCE_S
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nowhere"
 BREAKER = BreakerPolicy(min_calls=3)
@@ -71,7 +72,7 @@ async def test_a_refusal_by_the_breaker_spends_none_of_the_budget() -> None:
         await open_breaker(guard)
         for _ in range(20):
             assert (await refusal(guard, HOLD, RETRY)).reason is Reason.BREAKER_OPEN
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while guard.look(["here"]):
                 await asyncio.sleep(0.01)
         await (await leave(guard, HOLD, RETRY)).record(Outcome.SUCCESS, 0.01)
@@ -157,5 +158,5 @@ async def test_a_caller_that_is_cancelled_gives_its_probe_back(
     caller.cancel()
     await asyncio.wait([caller])
     go.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await told.wait()

@@ -13,9 +13,9 @@ from starlette.types import Message, Receive, Scope, Send
 from serving import protocol
 from serving.connections import Connections
 from serving.protocol import MAX_HEAD, MOST_PIPELINED
+from tests.patience import PATIENCE_S
 from tests.serving import served
 
-LIMIT_S = 30
 SHORT_S = 0.3
 """A limit of the server, made short."""
 
@@ -60,7 +60,7 @@ class Caller:
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """The next answer: status, headers and body. IncompleteReadError if the connection ends."""
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {
                 name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])
@@ -71,7 +71,7 @@ class Caller:
     async def is_ended(self) -> bool:
         """Whether the server ends the connection without another byte."""
         with contextlib.suppress(ConnectionResetError):
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(PATIENCE_S):
                 return await self.reader.read() == b""
         return True
 
@@ -114,7 +114,7 @@ async def call(echo: Echo, taken: Connections) -> AsyncIterator[Call]:
         yield connected
         for caller in callers:
             caller.writer.close()
-        async with asyncio.timeout(LIMIT_S):
+        async with asyncio.timeout(PATIENCE_S):
             while taken.open:
                 await asyncio.sleep(0.01)
     assert (taken.unfinished, dict(taken.by_network)) == (0, {})

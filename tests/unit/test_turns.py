@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api import turns
 from api.turns import TooManyWait, Turns, in_turn
+from tests.patience import PATIENCE_S
 
 FLOOD = "192.0.2.1"
 
@@ -33,7 +34,7 @@ async def test_an_address_that_comes_once_in_a_while_passes_by_a_flood() -> None
 
 async def test_turns_are_kept_while_nobody_takes_them() -> None:
     saved = Turns(per_s=1e-9, at_once=3)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(3):
             await saved.take(FLOOD)
     waiting = asyncio.create_task(saved.take(FLOOD))
@@ -45,7 +46,7 @@ async def test_turns_are_kept_while_nobody_takes_them() -> None:
 async def test_no_call_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "LONGEST_S", 0.05)
     stuck = Turns(per_s=1e-9, at_once=0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await stuck.take(FLOOD)
 
 

@@ -14,6 +14,7 @@ from choreography.sealing import Seal, new_key
 from record.pool import Pool, open_pool
 from tests.choreography.ledger.rows import Noting
 from tests.guard.own_postgres import own_postgres
+from tests.patience import PATIENCE_S
 from trials.filling import migrate
 
 RULES = Rules(attention=timedelta(seconds=60), cap=timedelta(seconds=30))
@@ -27,9 +28,9 @@ def database_url() -> Any:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def record(database_url: str) -> AsyncIterator[Pool]:
-    connection = await asyncpg.connect(database_url, timeout=10)
+    connection = await asyncpg.connect(database_url, timeout=PATIENCE_S)
     await migrate(connection)
-    await connection.close(timeout=5)
+    await connection.close(timeout=PATIENCE_S)
     async with open_pool(database_url) as pool:
         yield pool
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from stack.system import ROOT
+from tests.patience import PATIENCE_S
 from trials.bench.profile.kinds import API, REST, WORKER, shares
 from trials.bench.profile.sampled import read
 
@@ -47,7 +48,7 @@ def test_a_process_that_works_is_sampled_and_one_that_sleeps_is_not(tmp_path: Pa
     script.write_text(BUSY)
     (tmp_path / "busy.py").write_text(WORK)
     command = [sys.executable, "-m", "trials.bench.profile.sampled", str(found), str(script)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=PATIENCE_S)
     stacks = read(found)
     assert stacks
     inside = sum(times for stack, times in stacks if Path(stack[0]).name in {"busy.py", "script.py"})

@@ -55,7 +55,7 @@ async def booked(ground: Ground, card_token: str = "tok_visa") -> tuple[str, set
     """The status of a trip that has ended, and how it stands at its partners."""
     order = bench_order(card_token=card_token)
     order["traveller"]["name"] = f"traveller {uuid4()}"
-    trip = await ground.traveller.book(order, wait=30)
+    trip = await ground.traveller.book(order, wait=60)
     by_name = active_by_name(await reservations(ground))
     return trip["status"], ends_of(of_names(by_name, [name_of(trip["trip_id"])]))
 

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from typing import Any
 
+from tests.patience import PATIENCE_S
 from tests.trials.chaos.slow_network import SlowNetwork
 from trials.chaos.client import Client
 from trials.chaos.verdict import ACTIVE, final
@@ -12,8 +13,6 @@ from trials.polling import until
 
 LATE_S = 10.0
 """Past the first attempt's time limit and the second attempt."""
-
-SETTLE_LIMIT_S = 60.0
 
 
 async def ask_hotel(client: Client, method: str, key: str, body: Any = None) -> int:
@@ -37,7 +36,7 @@ async def test_a_hold_refused_at_its_second_attempt_is_undone_for_the_first_atte
 
     await until(sent)
     assert await ask_hotel(client, "PUT", other, order["hotel"]) == 201
-    trip = await final(client, trip["trip_id"], SETTLE_LIMIT_S)
+    trip = await final(client, trip["trip_id"], PATIENCE_S)
     assert (trip["status"], trip["failure"]["code"]) == ("failed", "sold_out")
     assert await ask_hotel(client, "DELETE", other) == 200
     async with asyncio.timeout(LATE_S):

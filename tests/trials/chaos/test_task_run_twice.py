@@ -13,6 +13,7 @@ from temporalio.client import Client as TemporalClient
 from temporalio.client import WorkflowHandle
 
 from replay.replaying import replayer
+from tests.patience import PATIENCE_S
 from trials.chaos.client import Client
 from trials.chaos.moments import FROZEN_MS
 from trials.chaos.verdict import faults_of, final
@@ -22,7 +23,6 @@ from trip.trip import Trip
 
 REFUSED_AFTER_MS = 1000
 SLOWEST_MS = 4000
-SETTLE_LIMIT_S = 60
 
 WAITING = """
     select count(*) from pg_stat_activity
@@ -49,7 +49,7 @@ async def test_a_trip_ends_as_its_record_says_when_its_last_task_runs_twice(
         await until(is_waited_for)
         await handle.cancel()
     result = await handle.result()
-    ended = await final(client, trip_id, SETTLE_LIMIT_S)
+    ended = await final(client, trip_id, PATIENCE_S)
     assert ended["status"] == result.status
     assert await faults_of(client, ended, ("failed", "cancelled")) == []
 
@@ -93,7 +93,7 @@ async def test_what_a_lost_task_captured_is_seen_through(client: Client) -> None
     """The worker dies amid the capture; the next run meets cancels first, and answers that it is too late."""
     trip_id = await captures(client)
     await cancel(client, trip_id)
-    asking = asyncio.create_task(client.insist("POST", f"/trips/{trip_id}/cancel", SETTLE_LIMIT_S))
+    asking = asyncio.create_task(client.insist("POST", f"/trips/{trip_id}/cancel", PATIENCE_S))
     client.world.kill("worker-1")
     status, answer = await asking
     assert (status, answer["code"]) == (409, "already_final")
@@ -119,7 +119,7 @@ async def test_a_run_that_cannot_know_of_a_capture_writes_nothing_over_it(client
     try:
         async with locked(client, "lock table trips") as is_waited_for:
             client.world.kill("worker-1")
-            await until(lambda: was_refused(client, trip_id, "tour"), SETTLE_LIMIT_S)
+            await until(lambda: was_refused(client, trip_id, "tour"), PATIENCE_S)
             await until(is_waited_for)
         await assert_whole(client, trip_id)
     finally:
@@ -184,7 +184,7 @@ async def events_of(client: Client, trip_id: str) -> list[int]:
 
 
 async def assert_whole(client: Client, trip_id: str) -> None:
-    ended = await final(client, trip_id, SETTLE_LIMIT_S)
+    ended = await final(client, trip_id, PATIENCE_S)
     handle = await handle_of(client, trip_id)
     assert (await handle.result()).status == "confirmed"
     assert await faults_of(client, ended, ("confirmed",)) == []
@@ -194,7 +194,7 @@ async def assert_whole(client: Client, trip_id: str) -> None:
 
 
 async def assert_undone(client: Client, trip_id: str) -> None:
-    ended = await final(client, trip_id, SETTLE_LIMIT_S)
+    ended = await final(client, trip_id, PATIENCE_S)
     assert ended["status"] == "cancelled"
     assert await faults_of(client, ended, ("cancelled",)) == []
     await replayer(client.world.codec()).replay_workflow(
