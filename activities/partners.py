@@ -119,7 +119,7 @@ class PartnerCalls:
         try:
             async with asyncio.timeout(_DECIDING_S):
                 if await fence.capture(self._pool, decision):
-                    self._notices.tell(decision.trip.trip_id)
+                    self._notices.tell(decision.trip.trip_id, decision.trip.status)
                     return
         except (RecordAway, TimeoutError, LookupError) as error:
             if activity.info().is_local:

@@ -26,5 +26,5 @@ class TripRecord:
         """Write the trip. Returns None, or the version kept if that is not an older one."""
         kept = await trips.save(self._pool, trip, version)
         if kept is None:
-            self._notices.tell(trip.trip_id)
+            self._notices.tell(trip.trip_id, trip.status)
         return kept

@@ -19,7 +19,7 @@ LOOK_AGAIN_S = 1.0
 
 
 class Changes:
-    """Wakes callers that wait for a trip to change. One connection serves all of them.
+    """Wakes callers that wait for a trip's end. One connection serves all of them.
 
     When `stopping` is set, all of them are woken.
     """
@@ -28,7 +28,7 @@ class Changes:
         self._database_url = database_url
         self._stopping = stopping
         self._watched: Counter[str] = Counter()
-        self._changed: dict[str, asyncio.Event] = {}
+        self._ended: dict[str, asyncio.Event] = {}
         self._told: list[Callable[[str | None], None]] = []
 
     def tell(self, told: Callable[[str | None], None]) -> None:
@@ -43,15 +43,15 @@ class Changes:
 
     @contextlib.contextmanager
     def watching(self, trip_id: str) -> Iterator[Callable[[float], Awaitable[None]]]:
-        """Watch a trip. The value waits for its next change, at most a second and not past a loop time."""
-        event = self._changed.setdefault(trip_id, asyncio.Event())
+        """Watch a trip. The value waits until it may have ended, a second at most, not past a loop time."""
+        event = self._ended.setdefault(trip_id, asyncio.Event())
         self._watched[trip_id] += 1
         try:
             yield lambda until: self._next(event, until)
         finally:
             self._watched[trip_id] -= 1
             if not self._watched[trip_id]:
-                del self._watched[trip_id], self._changed[trip_id]
+                del self._watched[trip_id], self._ended[trip_id]
 
     async def _next(self, event: asyncio.Event, until: float) -> None:
         look_again = asyncio.get_running_loop().time() + LOOK_AGAIN_S
@@ -62,7 +62,7 @@ class Changes:
 
     async def _end(self) -> None:
         await self._stopping.wait()
-        for event in self._changed.values():
+        for event in self._ended.values():
             event.set()
 
     async def _keep_listening(self) -> None:
@@ -92,8 +92,8 @@ class Changes:
                 connection.terminate()
 
     def _announce(self, _connection: object, _pid: int, _channel: str, notice: object) -> None:
-        for trip_id in notices.read(str(notice)):
-            if event := self._changed.get(trip_id):
+        for trip_id, may_have_ended in notices.read(str(notice)).items():
+            if may_have_ended and (event := self._ended.get(trip_id)):
                 event.set()
             self._tell(trip_id)
 

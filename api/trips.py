@@ -312,9 +312,9 @@ async def _answer(door: Door, tenant: str, trip: dict[str, Any], wait_s: int, ot
 
 async def _settled(door: Door, tenant: str, trip: dict[str, Any], wait_s: int) -> dict[str, Any]:
     until = asyncio.get_running_loop().time() + wait_s
-    with door.changes.watching(trip["trip_id"]) as next_change:
+    with door.changes.watching(trip["trip_id"]) as may_have_ended:
         while trip["status"] not in _FINAL and asyncio.get_running_loop().time() < until:
-            await next_change(until)
+            await may_have_ended(until)
             if door.stopping.is_set():
                 break
             with contextlib.suppress(RecordAway):  # the trip is accepted all the same

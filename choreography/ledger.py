@@ -26,7 +26,7 @@ from record.choreographed import Found, NotedMessage, Written, locked, locked_du
 from record.pool import Pool
 from serving.logs import about
 from trip.partner import Partner
-from trip.trip import Booking, OperatorOrder
+from trip.trip import Booking, OperatorOrder, TripStatus
 
 AT_ONCE = 100
 
@@ -39,19 +39,19 @@ SUBJECTS = tuple(f"trips.{what}.>" for what in _TOLD_BY_PARTNERS)
 GoesOn = Callable[[Booking, Row, datetime], Going | None]
 """How a row goes on at a time by PostgreSQL's clock. None: it stays as it is."""
 
+Show = Callable[[str, TripStatus], None]
+
 log = logging.getLogger(__name__)
 
 
 class Ledger:
     """Changes rows, and tells what they decide once that is written.
 
-    What cannot be told then is told again by a look. `show` is called with the id of each trip that is shown
-    anew. Each method raises RecordAway.
+    What cannot be told then is told again by a look. `show` is called with the id and the status of each
+    trip that is shown anew. Each method raises RecordAway.
     """
 
-    def __init__(
-        self, pool: Pool, broker: Broker, show: Callable[[str], None], seal: Sealing, rules: Rules
-    ) -> None:
+    def __init__(self, pool: Pool, broker: Broker, show: Show, seal: Sealing, rules: Rules) -> None:
         self._pool = pool
         self._broker = broker
         self._show = show
@@ -151,8 +151,9 @@ class Ledger:
         await self._tell(work.told)
 
     def _note(self, work: "_Work") -> None:
-        for trip_id in work.shown():
-            self._show(trip_id)
+        for one in work.written:
+            if one.status is not None:
+                self._show(one.trip_id, one.status)
         for ended in work.changed:
             count_end(*ended)
 
@@ -202,10 +203,6 @@ class _Work:
         self.told.append(message)
         if going.row.facts.again == before.facts.again:
             self.noted.append(noted(message))
-
-    def shown(self) -> list[str]:
-        """The trips that are shown anew."""
-        return [one.trip_id for one in self.written if one.trip is not None]
 
 
 def _understood(delivery: Delivery) -> Message:

@@ -11,11 +11,15 @@ from collections.abc import AsyncIterator, Iterable
 
 from record.pool import Pool, RecordAway, connected
 from serving.beside import beside
+from trip.trip import FINAL_STATUSES, TripStatus
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "trips"
-"""A notice on it has the ids of one trip or more."""
+"""A notice on it has the ids of one trip or more, those of trips under way behind UNDER_WAY."""
+
+UNDER_WAY = "/"
+"""Whoever waits for a trip's end need not look at one that stands behind this. It is no trip's id."""
 
 MOST_IDS = 35
 """Ids of 200 characters, the longest that there can be, stay under PostgreSQL's 8,000 bytes."""
@@ -32,16 +36,18 @@ SAVED_S = 0.05
 _SEND = "select pg_notify($1, $2) where pg_notification_queue_usage() < 0.9"
 
 
-async def send(pool: Pool, trip_ids: Iterable[str]) -> None:
+async def send(pool: Pool, ended: Iterable[str], under_way: Iterable[str] = ()) -> None:
     """Tell all front doors that these trips have changed, at most MOST_IDS. Raises RecordAway."""
+    words = [*ended, UNDER_WAY, *under_way]
     async with connected(pool) as connection:
-        if await connection.execute(_SEND, CHANNEL, " ".join(trip_ids)) == "SELECT 0":
+        if await connection.execute(_SEND, CHANNEL, " ".join(words)) == "SELECT 0":
             raise RecordAway("PostgreSQL's queue of notices is full")
 
 
-def read(notice: str) -> list[str]:
-    """The ids in a notice."""
-    return notice.split()
+def read(notice: str) -> dict[str, bool]:
+    """The ids in a notice, and whether each trip may have ended."""
+    ended, _, under_way = notice.partition(UNDER_WAY)
+    return dict.fromkeys(under_way.split(), False) | dict.fromkeys(ended.split(), True)
 
 
 class Notices:
@@ -52,13 +58,13 @@ class Notices:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._changed: dict[str, None] = {}
+        self._changed: dict[str, bool] = {}
         self._some = asyncio.Event()
         self._are_lost = False
 
-    def tell(self, trip_id: str) -> None:
-        """Have the front doors told that the trip has changed."""
-        self._changed[trip_id] = None
+    def tell(self, trip_id: str, status: TripStatus) -> None:
+        """Have the front doors told that the trip has changed, and now has this status."""
+        self._changed[trip_id] = status in FINAL_STATUSES or self._changed.get(trip_id, False)
         self._some.set()
 
     @contextlib.asynccontextmanager
@@ -82,17 +88,19 @@ class Notices:
 
     async def _send_some(self) -> int:
         """Send one notice; returns how many trips it tells of."""
-        trip_ids = list(self._changed)[:MOST_IDS]
-        for trip_id in trip_ids:
-            del self._changed[trip_id]
+        some = {trip_id: self._changed.pop(trip_id) for trip_id in list(self._changed)[:MOST_IDS]}
         if not self._changed:
             self._some.clear()
         try:
-            await send(self._pool, trip_ids)
+            await send(
+                self._pool,
+                [trip_id for trip_id, has_ended in some.items() if has_ended],
+                [trip_id for trip_id, has_ended in some.items() if not has_ended],
+            )
         except RecordAway as error:
             if not self._are_lost:
                 log.warning("no word of changed trips can be sent; readers look by themselves: %s", error)
             self._are_lost = True
         else:
             self._are_lost = False
-        return len(trip_ids)
+        return len(some)

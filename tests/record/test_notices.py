@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from api import changes
 from guard.models import Tally
 from guard.policy import State
 from guard.store import Store
@@ -19,7 +20,9 @@ from tests.guard.own_postgres import OwnPostgres
 from tests.patience import PATIENCE_S
 from tests.record.test_accepting import request
 from trip.calls import CaptureDecision
-from trip.trip import Booking, new_trip
+from trip.trip import Booking, TripStatus, new_trip
+
+BOOKING = TripStatus.BOOKING
 
 
 @pytest.fixture
@@ -76,14 +79,14 @@ async def test_a_process_goes_on_telling_when_the_queue_has_room_again(
     process = Notices(pool)
     async with process.telling(), asyncio.timeout(PATIENCE_S):
         async with full_queue(server):
-            process.tell("lost")
+            process.tell("lost", BOOKING)
             while not caplog.records:
                 await asyncio.sleep(0.01)
         async with listening(server, heard):
             while heard.empty():
-                process.tell("told")
+                process.tell("told", BOOKING)
                 await asyncio.sleep(0.01)
-            assert await heard.get() == "told"
+            assert [*notices.read(await heard.get())] == ["told"]
 
 
 async def test_many_changes_make_few_notices(server: OwnPostgres, pool: Pool) -> None:
@@ -92,13 +95,44 @@ async def test_many_changes_make_few_notices(server: OwnPostgres, pool: Pool) ->
     process = Notices(pool)
     async with listening(server, heard), process.telling(), asyncio.timeout(PATIENCE_S):
         for trip_id in ids:
-            process.tell(trip_id)
-            process.tell(trip_id)
-        found: list[list[str]] = []
+            process.tell(trip_id, BOOKING)
+            process.tell(trip_id, BOOKING)
+        found: list[dict[str, bool]] = []
         while sum(map(len, found)) < len(ids):
             found.append(notices.read(await heard.get()))
     assert sorted(itertools.chain.from_iterable(found)) == sorted(ids)
     assert len(found) <= 10 + 1
+
+
+async def test_a_notice_says_which_trips_have_ended(server: OwnPostgres, pool: Pool) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    process = Notices(pool)
+    async with listening(server, heard), asyncio.timeout(PATIENCE_S):
+        for trip_id, status in (("ends", BOOKING), ("goes-on", BOOKING), ("ends", TripStatus.FAILED)):
+            process.tell(trip_id, status)
+        process.tell("ends", BOOKING)  # of a version that was written before
+        async with process.telling():
+            assert notices.read(await heard.get()) == {"goes-on": False, "ends": True}
+    assert notices.read("told by a version that does not say so")["told"]
+
+
+async def test_who_waits_for_the_end_of_a_trip_is_woken_by_that_alone(
+    server: OwnPostgres, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LOOK_AGAIN_S", 2 * PATIENCE_S)
+    heard: asyncio.Queue[str | None] = asyncio.Queue()
+    front_door, process = changes.Changes(server.database_url, asyncio.Event()), Notices(pool)
+    front_door.tell(heard.put_nowait)
+    async with front_door.listening(), process.telling(), asyncio.timeout(PATIENCE_S):
+        assert await heard.get() is None, "it listens"
+        with front_door.watching("trip") as may_have_ended:
+            waits = asyncio.ensure_future(may_have_ended(asyncio.get_running_loop().time() + 2 * PATIENCE_S))
+            process.tell("trip", BOOKING)
+            assert await heard.get() == "trip"
+            done, _ = await asyncio.wait([waits], timeout=0.1)
+            assert not done
+            process.tell("trip", TripStatus.CONFIRMED)
+            await waits
 
 
 async def test_the_changes_of_a_lone_trip_wait_for_nothing(
@@ -112,11 +146,11 @@ async def test_the_changes_of_a_lone_trip_wait_for_nothing(
     async with listening(server, heard), process.telling():
         async with asyncio.timeout(PATIENCE_S):
             for trip_id in ("first", "second", "third"):
-                process.tell(trip_id)
-                assert await heard.get() == trip_id
+                process.tell(trip_id, BOOKING)
+                assert [*notices.read(await heard.get())] == [trip_id]
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                process.tell("fourth")
+                process.tell("fourth", BOOKING)
                 await heard.get()
 
 
@@ -125,8 +159,8 @@ async def test_what_is_left_at_the_end_is_told(server: OwnPostgres, pool: Pool) 
     process = Notices(pool)
     async with listening(server, heard), asyncio.timeout(PATIENCE_S):
         async with process.telling():
-            process.tell("last")
-        assert await heard.get() == "last"
+            process.tell("last", BOOKING)
+        assert [*notices.read(await heard.get())] == ["last"]
 
 
 @asynccontextmanager

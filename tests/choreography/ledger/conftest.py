@@ -47,4 +47,4 @@ def shown() -> list[str]:
 
 @pytest.fixture
 def ledger(record: Pool, broker: Noting, shown: list[str]) -> Ledger:
-    return Ledger(record, broker, shown.append, Seal(new_key()).seal, RULES)
+    return Ledger(record, broker, lambda trip_id, _: shown.append(trip_id), Seal(new_key()).seal, RULES)

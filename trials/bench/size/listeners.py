@@ -78,7 +78,7 @@ async def _saves_per_s(pool: Pool, written: list[Written], seconds: float) -> fl
         nonlocal saved
         while time.monotonic() < start + seconds:
             await one.save(pool)
-            notices.tell(one.trip.trip_id)
+            notices.tell(one.trip.trip_id, one.trip.status)
             saved += 1
 
     async with notices.telling(), asyncio.TaskGroup() as group:
