@@ -5,7 +5,6 @@ from itertools import chain
 
 from choreography.delivery import Delivery
 from choreography.messages import TRIPS, read
-from trip.partner import Partner
 
 _WAITS_S = {"held": 0.2, "tried": 0.2, "captured": 0.2, "confirmed": 0.02}
 """By what a message tells. What is not here waits for nothing."""
@@ -27,10 +26,15 @@ def waits_s(messages: Sequence[Delivery]) -> float:
 
 
 def _are_all_settled(deliveries: Sequence[Delivery]) -> bool:
-    """Whether all partners of the trip tell here that they have confirmed."""
+    """Whether all partners of the trip tell here that they have confirmed.
+
+    A subject ends in who tells it, so that one message is read, for whom it takes.
+    """
+    settled = [one for one in deliveries if one.subject.startswith(_SETTLED)]
+    if not settled:
+        return False
     try:
-        messages = [read(one.body) for one in deliveries if one.subject.startswith(_SETTLED)]
+        stages = read(settled[-1].body).data.slip.stages
     except ValueError:
         return True
-    told = {Partner(one.source) for one in messages if one.source != TRIPS}
-    return bool(messages) and told.issuperset(chain.from_iterable(messages[-1].data.slip.stages))
+    return {one.subject.rpartition(".")[2] for one in settled}.issuperset(chain.from_iterable(stages))

@@ -58,9 +58,12 @@ def _made(facts: Facts, verb: Verb) -> dict[Partner, int]:
 
 def noted(message: Message) -> NotedMessage:
     """The message as it is kept: without what it asks of partners, which has the card's token."""
-    data = message.data.model_copy(update={"slip": message.data.slip.bare()})
-    body = document(message.model_copy(update={"data": data}))
-    return NotedMessage(message.subject, message.id, subject(message), message.source, message.time, body)
+    if message.data.slip.parts:
+        data = message.data.model_copy(update={"slip": message.data.slip.bare()})
+        message = message.model_copy(update={"data": data})
+    return NotedMessage(
+        message.subject, message.id, subject(message), message.source, message.time, document(message)
+    )
 
 
 def _asking(booking: Booking, seal: Sealing) -> Slip:
