@@ -4,6 +4,7 @@ import asyncio
 import random
 import subprocess
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from guard.backoff import BackoffPolicy, Jitter, next_delay
 from trials import cpu
+from trials.bench.contest import measure
+from trials.bench.contest.measure import Turn
 from trials.bench.contest.server import Counters, read_counters
 from trials.load import Booked, Load, at_rate, throughput
 from trials.statistics import between, busiest, fit, percentile, slope
@@ -44,6 +47,18 @@ def test_throughput_is_that_of_a_closed_loop_wherever_its_phase_ends() -> None:
     assert throughput(steady, in_flight=2, since=1.0) == 4
     steady.wrong = ["one", "another"]
     assert throughput(steady, in_flight=2, since=1.0) == 3
+
+
+async def test_a_machine_that_gets_slower_favours_no_number_in_flight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rates = iter((100, 99, 90, 80, 79, 60))
+
+    async def rate(_turn: Turn, _load: Load, _in_flight: int) -> float:
+        return next(rates)
+
+    monkeypatch.setattr(measure, "rate", rate)
+    assert await measure.in_flight_for(cast("Turn", None), (10, 30, 60)) == 30
 
 
 async def test_trips_at_a_rate_come_at_the_same_moments_and_their_latency_counts_from_there() -> None:

@@ -13,8 +13,6 @@ from trials.orders import bench_order
 from trials.statistics import Figures, percentiles
 
 WARM_S = 1.0
-ENOUGH = 0.95
-"""A load that gives this share of the most trips a second counts as saturation."""
 SHARES = {"low": 0.3, "high": 0.8}
 
 
@@ -45,9 +43,14 @@ class Turn:
 
 
 async def in_flight_for(turn: Turn, ladder: Sequence[int]) -> int:
-    """The fewest trips in flight that give about as many trips a second as any number of the ladder."""
-    rates = {in_flight: await rate(turn, Load(), in_flight) for in_flight in ladder}
-    return next(number for number in ladder if rates[number] >= ENOUGH * max(rates.values()))
+    """The number of trips in flight with which most trips a second are booked.
+
+    The ladder is climbed up and down, so that a machine that gets slower or faster favours no number.
+    """
+    rates = dict.fromkeys(ladder, 0.0)
+    for in_flight in (*ladder, *reversed(ladder)):
+        rates[in_flight] += await rate(turn, Load(), in_flight)
+    return max(ladder, key=rates.__getitem__)
 
 
 async def measured(turn: Turn, in_flight: int) -> tuple[Figures, list[str]]:

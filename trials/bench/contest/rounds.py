@@ -14,7 +14,7 @@ from trials.report import Results
 class Plan:
     """`seconds` is the length of a phase.
 
-    `ladder` has the numbers of trips in flight to choose from; each is tried for `ladder_s` seconds.
+    `ladder` has the numbers of trips in flight to choose from; each is tried twice, for `ladder_s` seconds.
     """
 
     rounds: int = 5
