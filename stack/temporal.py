@@ -18,13 +18,19 @@ The heap is small. With Go's own 100, collecting took a third of the server's CP
 LISTED_S = 90
 """A worker that lives polls anew every minute. One that is gone is listed for as long as this."""
 
-_DYNAMIC = {
+DYNAMIC = {
     # The server's timers are as coarse as this, and so is the shortest retry delay.
     "history.timerProcessorMaxTimeShift": '"10ms"',
     # Tasks that wait are shared out among the tenants.
     "matching.enableFairness": "true",
+    # Each partition of a queue would be fair by itself, and hand tasks and polls on to another one.
+    "matching.numTaskqueueReadPartitions": "1",
+    "matching.numTaskqueueWritePartitions": "1",
     "matching.PollerHistoryTTL": f'"{LISTED_S}s"',
+    # The development server would read them from its database ten times a trip.
+    "system.forceSearchAttributesCacheRefreshOnRead": "false",
 }
+"""The server's own settings, where others than the development server's serve."""
 
 
 def command(port: int, file: Path, dynamic: Mapping[str, str]) -> list[str]:
@@ -46,7 +52,7 @@ def garbage() -> dict[str, str]:
 
 def temporal_part(directory: Path, port: int, ui_port: int, metrics_port: int | None, codec_url: str) -> Part:
     """The server's process with its UI, which shows payloads by the codec at `codec_url`."""
-    told = command(port, directory / "temporal.db", _DYNAMIC)
+    told = command(port, directory / "temporal.db", DYNAMIC)
     told += ["--log-level", "error", "--ui-port", str(ui_port), "--ui-disable-news-fetch"]
     told += ["--ui-codec-endpoint", codec_url]
     if metrics_port:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stack.ports import free_port
-from stack.temporal import PROGRAM, command, garbage
+from stack.temporal import DYNAMIC, PROGRAM, command, garbage
 from tests.patience import PATIENCE_S
 
 BUSY_ATTEMPTS = 5
@@ -27,14 +27,8 @@ class OwnTemporal:
         self.address = f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start the server, with workflow pause, which is experimental."""
-        dynamic = {
-            "frontend.WorkflowPauseEnabled": "true",
-            "matching.enableFairness": "true",
-            # Each partition of a queue is fair by itself, and which one is asked is left to chance.
-            "matching.numTaskqueueReadPartitions": "1",
-            "matching.numTaskqueueWritePartitions": "1",
-        }
+        """Start the server as the embedded one, with workflow pause, which is experimental."""
+        dynamic = DYNAMIC | {"frontend.WorkflowPauseEnabled": "true"}
         told = command(self._port, self._place / "temporal.db", dynamic)
         told += ["--headless", "--log-level", "never"]
         env = os.environ | garbage()
