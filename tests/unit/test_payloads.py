@@ -1,8 +1,11 @@
 """One walk over a step's payloads does to each what the SDK's three walks do, whatever is in the message."""
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
+import temporalio.worker._workflow as workflow_worker
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
@@ -11,11 +14,13 @@ from temporalio.bridge.proto.workflow_activation import WorkflowActivation, Work
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import DataConverter, PayloadCodec
+from temporalio.service import __version__ as sdk_version
 
 from temporal import payloads
 
 DEPTH = 7
 sdk_decodes, sdk_encodes = bridge.decode_activation, bridge.encode_completion
+sdk_chooses = workflow_worker._CommandAwareDataConverter.create
 
 
 class Noting(PayloadCodec):
@@ -129,3 +134,34 @@ async def test_a_failed_step_is_left_to_the_sdk() -> None:
     await payloads.encode_completion(ours, CONVERTER, False, 1)
     await sdk_encodes(theirs, CONVERTER, False, 1)
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("hook", "takes"),
+    [
+        (sdk_decodes, "activation data_converter decode_headers storage_concurrency_limit"),
+        (sdk_encodes, "completion data_converter encode_headers storage_concurrency_limit"),
+        (sdk_chooses, "instance context_free_dc workflow_context_dc workflow_context"),
+    ],
+)
+def test_the_sdk_has_the_private_functions_that_are_replaced(hook: Callable[..., Any], takes: str) -> None:
+    found = " ".join(inspect.signature(hook).parameters)
+    assert found == takes, (
+        f"temporalio {sdk_version} calls {hook.__qualname__} with other arguments; "
+        "see whether temporal/payloads.py still does what the SDK does"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(payloads.decode_activation, sdk_decodes), (payloads.encode_completion, sdk_encodes)],
+)
+def test_what_replaces_them_takes_the_same(ours: Callable[..., Any], theirs: Callable[..., Any]) -> None:
+    assert inspect.signature(ours).parameters.keys() == inspect.signature(theirs).parameters.keys()
+
+
+def test_the_sdk_looks_them_up_at_each_step() -> None:
+    step = inspect.getsource(workflow_worker._WorkflowWorker._handle_activation)
+    for call in ("bridge.worker.decode_activation(", "bridge.worker.encode_completion("):
+        assert call in step, f"temporalio {sdk_version} does not call what temporal/payloads.py replaces"
+    assert "_CommandAwareDataConverter.create(" in step

@@ -43,6 +43,17 @@ class Wanted(Body):
 router = APIRouter(route_class=StrictRoute)
 
 
+class Lenient(StrictRoute):
+    takes_any_parameter = True
+
+
+async def anything(limit: int = 50) -> dict[str, int]:
+    return {"limit": limit}
+
+
+router.add_api_route("/any", anything, methods=["GET"], route_class_override=Lenient)
+
+
 @router.post("/wanted")
 async def want(
     wanted: Wanted,
@@ -188,6 +199,11 @@ async def test_a_parameter_is_taken_once_and_has_to_be_known(
         assert await refused(answer) == (422, "invalid", field)
 
 
+async def test_a_route_may_take_any_parameter(url: str, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{url}/any?page=2&page=3&limit=7") as answer:
+        assert (answer.status, await answer.json()) == (200, {"limit": 7})
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -243,3 +259,10 @@ def test_every_route_is_strict_but_for_those_that_are_watched() -> None:
     assert {"/reservations/{key}", "/trips", "/inventory", "/ledger"} <= {route.path for route in found}
     lenient = {route.path for route in found if not isinstance(route, StrictRoute)}
     assert {path for path in lenient if not path.startswith(("/console", "/docs"))} == OPEN
+
+
+def test_the_codec_takes_any_parameter_and_no_other_part_does() -> None:
+    strict = [route for route in routes() if isinstance(route, StrictRoute)]
+    lenient = {route.path for route in strict if route.takes_any_parameter}
+    assert lenient == {route.path for route in strict if route.path.startswith("/codec")}
+    assert lenient
