@@ -59,8 +59,7 @@ async def decode_activation(
     except _LeftToTheSdk:
         return await _sdk_decodes(activation, data_converter, decode_headers, storage_concurrency_limit)
     if codec := data_converter.payload_codec:
-        for payload in found:
-            _replace(payload, await codec.decode([payload]))
+        _replace(found, await codec.decode(found))
     return StorageOperationMetrics()
 
 
@@ -76,8 +75,7 @@ async def encode_completion(
     except _LeftToTheSdk:
         return await _sdk_encodes(completion, data_converter, encode_headers, storage_concurrency_limit)
     if codec := data_converter.payload_codec:
-        for payload in found:
-            _replace(payload, await codec.encode([payload]))
+        _replace(found, await codec.encode(found))
     return StorageOperationMetrics()
 
 
@@ -87,9 +85,10 @@ def _few(found: Iterator[Payload], converter: DataConverter, headers: bool) -> l
     return list(found)
 
 
-def _replace(payload: Payload, by: list[Payload]) -> None:
-    if by[0] is not payload:
-        payload.CopyFrom(by[0])
+def _replace(payloads: list[Payload], by: list[Payload]) -> None:
+    for payload, other in zip(payloads, by, strict=True):
+        if other is not payload:
+            payload.CopyFrom(other)
 
 
 def _in_jobs(jobs: Iterable[WorkflowActivationJob]) -> Iterator[Payload]:
