@@ -86,7 +86,8 @@ class PartnerCalls:
         made = attempt.number - 1
         self._check_is_for_local(partner, made)
         # A worker that was lost with the call's last attempt leaves one attempt more than there may be.
-        self._check_attempts(call, unavailable("no answer", made))
+        if self._is_used_up(call, made):
+            raise gives_up(unavailable("no answer", made), AttemptOutcome.UNANSWERED)
         if call.decision is not None:
             if made == 0:
                 _check_holds_last(call.decision.trip)
@@ -103,7 +104,8 @@ class PartnerCalls:
                 error = CallError(
                     code=unanswered.code, message=unanswered.message, attempts=attempt.number, final=False
                 )
-                self._check_attempts(call, error)
+                if self._is_used_up(call, attempt.number):
+                    raise gives_up(error, AttemptOutcome.UNANSWERED)
                 retry_in_s = self._guard.backoff_s(guarded, attempt.number, unanswered.retry_after_s)
                 raise tries_again(error.model_copy(update={"retry_in_s": retry_in_s}))
             case Reservation() as reservation:
@@ -128,9 +130,8 @@ class PartnerCalls:
         undone = CallError(code=UNDONE, message="another run undoes the trip", attempts=0, final=True)
         raise gives_up(undone, AttemptOutcome.KEPT_OUT)
 
-    def _check_attempts(self, call: PartnerCall, error: CallError) -> None:
-        if call.patience in _MAY_GIVE_UP and error.attempts >= self._settings.retry_attempts:
-            raise gives_up(error, AttemptOutcome.UNANSWERED)
+    def _is_used_up(self, call: PartnerCall, made: int) -> bool:
+        return call.patience in _MAY_GIVE_UP and made >= self._settings.retry_attempts
 
     def _not_admitted(self, call: PartnerCall, refusal: Refusal, made: int) -> AttemptFailed:
         """The failure of an attempt without leave. It ends the call if the call's patience is over."""

@@ -80,7 +80,10 @@ class Leave:
         """Tell the breaker what came of the call, even if the caller is cancelled meanwhile."""
         self.bulkhead.give_back()
         figures.sent(self.permit.partner, outcome, took_s)
-        await asyncio.shield(self.breakers.record(self.permit, outcome, took_s, error))
+        recorded = self.breakers.record(self.permit, outcome, took_s, error)
+        # A shield is a task of its own, which most calls can do without.
+        only_counts = self.breakers.only_counts(self.permit, outcome, took_s)
+        await (recorded if only_counts else asyncio.shield(recorded))
 
 
 class Guard:

@@ -115,6 +115,11 @@ class Breakers:
         elif permit.kind is Kind.CALL:  # the store is back since
             self._count(permit.partner, self._cache.standing(permit.partner).version, outcome, error)
 
+    def only_counts(self, permit: Permit, outcome: Outcome, duration_s: float) -> bool:
+        """Whether `record` awaits nothing, so that no cancel can cut it short."""
+        outcome = with_duration(outcome, duration_s, self._policy)
+        return permit.kind is Kind.CALL and outcome is Outcome.SUCCESS
+
     async def _admit_one(self, partner: str) -> Permit | None:
         """The permit of a breaker that was not known to be closed, if it gives one."""
         if self.peek(partner) is not None:
