@@ -1,16 +1,19 @@
 """Partners that coordinate themselves: the trip's row decides, and the broker carries word of that."""
 
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 from nats.js.errors import NotFoundError
 
-from api.coordination import CoordinatorAway, NotReady
+from api.coordination import Begun, CoordinatorAway, NotReady
 from choreography.broker import Broker, BrokerAway, ask, connected
 from choreography.ledger import CONSUMER, Ledger, means
+from choreography.messages import Message
 from choreography.rows import Rules
 from choreography.sealing import Seal
 from choreography.streams import TRIPS, UNUSABLE
+from choreography.words import noted
 from config.settings import Settings
 from guard.view import Breakers
 from record.notices import Notices
@@ -29,11 +32,17 @@ class Choreography:
         self._ledger = ledger
         self._breakers = breakers
 
+    def begins(self, booking: Booking) -> Begun | None:
+        message = self._ledger.requested(booking, means(self.broker, self._breakers))
+        return Begun(noted(message), partial(self._tell, message)) if message else None
+
     async def start(self, booking: Booking) -> None:
-        try:
+        with _as_away():
             await self._ledger.start(booking, means(self.broker, self._breakers))
-        except BrokerAway as error:
-            raise CoordinatorAway("broker_unavailable", "no answer from the broker; try again") from error
+
+    async def _tell(self, message: Message) -> None:
+        with _as_away():
+            await self._ledger.publish(message)
 
     async def cancel(self, trip_id: str) -> bool:
         return await self._ledger.cancel(trip_id)
@@ -55,6 +64,14 @@ class Choreography:
             raise NotReady("nobody listens for what partners tell") from error
         if not found.num_waiting:
             raise NotReady("nobody listens for what partners tell")
+
+
+@contextmanager
+def _as_away() -> Iterator[None]:
+    try:
+        yield
+    except BrokerAway as error:
+        raise CoordinatorAway("broker_unavailable", "no answer from the broker; try again") from error
 
 
 @asynccontextmanager

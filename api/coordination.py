@@ -1,8 +1,9 @@
 """What the front door asks of whoever carries an accepted trip to its end."""
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
+from record.noted import NotedMessage
 from trip.trip import Booking, OperatorOrder
 
 
@@ -18,11 +19,22 @@ class NotReady(Exception):
     """A check failed. The message is shown to anybody who asks, so it names no address."""
 
 
+class Begun(NamedTuple):
+    """What begins a trip: a message that is kept with its row, and told once that is written."""
+
+    noted: NotedMessage
+    tell: Callable[[], Awaitable[None]]
+    """Raises CoordinatorAway. What is then untold is told by whoever looks at the row."""
+
+
 class Coordinator(Protocol):
-    """Carries trips to their end. Each of the first four raises CoordinatorAway."""
+    """Carries trips to their end. Each call of the first three raises CoordinatorAway."""
 
     cancels_unstarted: bool
     """Whether a trip can be cancelled before it has started."""
+
+    def begins(self, booking: Booking) -> Begun | None:
+        """What begins a trip as it is accepted. None if it takes a start."""
 
     async def start(self, booking: Booking) -> None:
         """Start the trip. A trip that has started already goes on unchanged."""

@@ -11,9 +11,10 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from api.coordination import Coordinator, CoordinatorAway
+from api.coordination import Begun, Coordinator, CoordinatorAway
 from api.shares import Shares
 from record import trips
+from record.noted import NotedMessage
 from record.pool import Pool, RecordAway
 from serving.logs import about
 from serving.tracing import continued
@@ -68,9 +69,15 @@ class Starter:
         self._accepting += 1
         self._accepts += 1
         self._backlog.take(request.tenant)
-        accepted = None
+        accepted = begun = None
+
+        def begins(booking: Booking) -> NotedMessage | None:
+            nonlocal begun
+            begun = None if leave else self._coordinator.begins(booking)
+            return begun and begun.noted
+
         try:
-            accepted = await trips.accept(self._pool, request, NOT_CLAIMED if leave else trips.LEASE)
+            accepted = await trips.accept(self._pool, request, NOT_CLAIMED if leave else trips.LEASE, begins)
         finally:
             self._accepting -= 1
             if not isinstance(accepted, Booking):
@@ -79,7 +86,7 @@ class Starter:
             if leave:
                 self._left.set()
             else:
-                self._start(accepted, self._starting)
+                self._start(accepted, self._starting, begun)
         return accepted
 
     async def start_if_owed(self, trip_id: str) -> None:
@@ -111,15 +118,15 @@ class Starter:
             with contextlib.suppress(RecordAway):
                 await self._mark()
 
-    def _start(self, booking: Booking, among: set[Start]) -> None:
-        task = asyncio.create_task(self._try_to_start(booking))
+    def _start(self, booking: Booking, among: set[Start], begun: Begun | None = None) -> None:
+        task = asyncio.create_task(self._try_to_start(booking, begun))
         among.add(task)
         task.add_done_callback(among.discard)
 
-    async def _try_to_start(self, booking: Booking) -> None:
+    async def _try_to_start(self, booking: Booking, begun: Begun | None) -> None:
         try:
             with continued(booking.traceparent):
-                await self._coordinator.start(booking)
+                await (begun.tell() if begun else self._coordinator.start(booking))
         except Exception as error:
             self._failing = self._behind = True
             unexpected = not isinstance(error, CoordinatorAway | RecordAway)

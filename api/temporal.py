@@ -38,6 +38,9 @@ class Temporal:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def begins(self, _booking: Booking) -> None:
+        """A workflow is started once its trip is written."""
+
     async def start(self, booking: Booking) -> None:
         async with _answered_within(START_S):
             await start_trip(self._client, booking)

@@ -22,7 +22,8 @@ from choreography.words import Sealing, noted, word
 from guard.view import Breakers
 from record import choreographed
 from record.attempts import Entry
-from record.choreographed import Found, NotedMessage, Written, locked, locked_due
+from record.choreographed import Found, Written, locked, locked_due
+from record.noted import NotedMessage
 from record.pool import Pool
 from serving.logs import about
 from trip.partner import Partner
@@ -58,21 +59,26 @@ class Ledger:
         self._seal = seal
         self._rules = rules
 
+    def requested(self, booking: Booking, means: Means) -> Message | None:
+        """What asks for the first holds. None if the trip may not begin now."""
+        if not means.can_tell or means.open_at:
+            return None
+        return word(Requested, booking, Facts(), datetime.now(UTC), self._seal)
+
     async def start(self, booking: Booking, means: Means) -> None:
         """Have the first holds asked for, however often. Raises BrokerAway if that cannot be told now.
 
         A trip that may not begin is ended, or left to be looked at.
         """
-        if means.can_tell and not means.open_at:
-            message = word(Requested, booking, Facts(), datetime.now(UTC), self._seal)
-            if await choreographed.begin(self._pool, booking.order.deadline_s, noted(message)):
-                await self._publish(message)
-                return
+        message = self.requested(booking, means)
+        if message and await choreographed.begin(self._pool, booking.order.deadline_s, noted(message)):
+            await self.publish(message)
+            return
         work = await self._change(
             booking.trip_id, lambda booking, row, now: started(booking, row, now, means)
         )
         for message in work.told:
-            await self._publish(message)
+            await self.publish(message)
         if not means.can_tell and any(one.sending is None for one in work.written):
             raise BrokerAway("the trip has yet to begin")
 
@@ -163,11 +169,12 @@ class Ledger:
 
     async def _try_to_publish(self, message: Message) -> None:
         try:
-            await self._publish(message)
+            await self.publish(message)
         except BrokerAway as error:
             log.warning("%s is told later: %s", message.id, error, extra=about(message.subject))
 
-    async def _publish(self, message: Message) -> None:
+    async def publish(self, message: Message) -> None:
+        """Tell what is written. Raises BrokerAway."""
         await self._broker.publish(subject(message), written(message), message.id)
 
 

@@ -19,7 +19,7 @@ from choreography.messages import (
     message_id,
     subject,
 )
-from record.choreographed import NotedMessage
+from record.noted import NotedMessage
 from record.pool import document
 from trip.partner import PAYMENT, Partner, Verb
 from trip.plan import part

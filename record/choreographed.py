@@ -10,6 +10,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from record import attempts
+from record.noted import NotedMessage
 from record.pool import Pool, connected
 from record.trips import FINAL
 from serving.paging import CursorError, Page
@@ -92,17 +93,6 @@ class Found:
     updated_at: datetime
     due_at: datetime | None
     now: datetime
-
-
-class NotedMessage(NamedTuple):
-    """A message of a trip, as it is kept. `at` is by the clock of who told it."""
-
-    trip_id: str
-    message_id: str
-    subject: str
-    source: str
-    at: datetime
-    body: str
 
 
 class Written(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
+from record.noted import NotedMessage
 from record.pool import CALL_TIMEOUT_S, Pool, RecordAway, connected, document
 from trip.fence import Mark
 from trip.order import Coordination
@@ -20,6 +21,8 @@ LONGEST_LEASE = timedelta(minutes=1)
 
 FIRST_LOOK = timedelta(seconds=2)
 """How long after its acceptance a choreographed trip is looked at, if it has not ended by then."""
+
+_NO_MESSAGE = (None,) * 5
 
 FINAL = [status.value for status in FINAL_STATUSES]
 
@@ -43,10 +46,17 @@ class KnownKey:
     body_hash: bytes
 
 
-async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Booking | KnownKey:
+Begins = Callable[[Booking], NotedMessage | None]
+"""What asks for a trip's first holds. None if the trip begins later."""
+
+
+async def accept(
+    pool: Pool, request: Request, lease: timedelta = LEASE, begins: Begins = lambda _: None
+) -> Booking | KnownKey:
     """Write a new trip and its first event. It is accepted now, by PostgreSQL's clock.
 
-    Its start is the caller's own for as long as the lease lasts.
+    Its start is the caller's own for as long as the lease lasts. A trip that `begins` is marked so, and its
+    message is kept.
 
     Returns its booking, or what the idempotency key stands for if it was seen before. Raises RecordAway: the
     caller is then told that nothing was accepted, so an insert that PostgreSQL runs only after the call has
@@ -57,15 +67,24 @@ async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Book
         now: datetime = await connection.fetchval("select clock_timestamp()")
         booking = request.booked_at(now)
         trip = new_trip(booking)
+        message = begins(booking)
         too_late = now + timedelta(seconds=ends - asyncio.get_running_loop().time())
         written = await connection.fetchval(
             """
             with accepted as (
                 insert into trips (trip_id, tenant, idempotency_key, body_hash, booking, trip, status,
-                                   created_at, updated_at, owed_from, coordination, due_at)
-                select $1, $2, $3, $4, $5::text::json, $6::text::json, $7, $8, $8, now() + $10, $11, $12
+                                   created_at, updated_at, owed_from, coordination, due_at,
+                                   sending, started_at)
+                select $1, $2, $3, $4, $5::text::json, $6::text::json, $7,
+                       $8::timestamptz, $8, now() + $10, $11, $12,
+                       case when $13::text is not null then 'begun'::sending end,
+                       case when $13 is not null then $8::timestamptz end
                 where clock_timestamp() < $9
-                on conflict (tenant, idempotency_key) do nothing returning trip_id, version, trip)
+                on conflict (tenant, idempotency_key) do nothing returning trip_id, version, trip),
+            noted as (
+                insert into trip_messages (trip_id, message_id, subject, source, at, body)
+                select trip_id, $13, $14, $15, $16::timestamptz, $17::text::json
+                from accepted where $13 is not null)
             insert into trip_events (trip_id, version, trip)
             select trip_id, version, trip from accepted returning true
             """,
@@ -81,6 +100,7 @@ async def accept(pool: Pool, request: Request, lease: timedelta = LEASE) -> Book
             lease,
             trip.coordination,
             _first_look(booking) if trip.coordination == "choreography" else None,
+            *(message[1:] if message else _NO_MESSAGE),
         )
     if written:
         return booking

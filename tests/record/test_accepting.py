@@ -12,6 +12,7 @@ import pytest
 from asyncpg.pool import PoolConnectionProxy
 
 from record import trips
+from record.noted import NotedMessage
 from record.pool import Pool, RecordAway, connected, open_pool
 from record.trips import KnownKey, Request
 from tests.guard.own_postgres import OwnPostgres
@@ -101,3 +102,26 @@ async def test_of_many_at_once_one_writes_and_the_others_read_it(server: OwnPost
         found = await asyncio.gather(*(trips.accept(pool, request("k")) for _ in range(100)))
     (written,) = [one for one in found if isinstance(one, Booking)]
     assert {one.trip["trip_id"] for one in found if isinstance(one, KnownKey)} == {written.trip_id}
+
+
+async def test_a_trip_may_begin_as_it_is_accepted(server: OwnPostgres) -> None:
+    asks: list[NotedMessage] = []
+
+    def begins(one: Booking) -> NotedMessage:
+        asks.append(
+            NotedMessage(one.trip_id, f"trips/{one.trip_id}/asked", "asked", "trips", one.accepted_at, "{}")
+        )
+        return asks[-1]
+
+    async with open_pool(server.database_url) as pool:
+        accepted = await trips.accept(pool, request("begins"), begins=begins)
+        assert isinstance(accepted, Booking)
+        assert isinstance(await trips.accept(pool, request("begins"), begins=begins), KnownKey)
+        ids = [one.trip_id for one in asks]
+        (row,) = await pool.fetch(
+            "select trip_id, sending::text, started_at = created_at from trips where trip_id = any($1)", ids
+        )
+        assert tuple(row) == (accepted.trip_id, "begun", True)
+        (kept,) = await pool.fetch("select message_id from trip_messages where trip_id = any($1)", ids)
+        assert kept["message_id"] == asks[0].message_id
+        assert await trips.owed_booking(pool, accepted.trip_id) is None

@@ -11,9 +11,10 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from api.coordination import CoordinatorAway
+from api.coordination import Begun, CoordinatorAway
 from api.starter import NOT_CLAIMED, STARTS_AT_ONCE, Starter
 from record import trips
+from record.noted import NotedMessage
 from record.pool import Pool, open_pool
 from tests.guard.own_postgres import OwnPostgres
 from tests.record.empty import empty_record
@@ -44,6 +45,9 @@ class Coordinator:
         """The tenants of the trips that were started, by their ids, in the order of their starts."""
         self.starts: Counter[str] = Counter()
 
+    def begins(self, _booking: Booking) -> Begun | None:
+        return None
+
     async def start(self, booking: Booking) -> None:
         fails_after_s = self.fails_after_s
         await asyncio.sleep(START_S if fails_after_s is None else fails_after_s)
@@ -63,6 +67,22 @@ class Coordinator:
 
     def checks(self) -> Mapping[str, Awaitable[None]]:
         return {}
+
+
+class Beginning(Coordinator):
+    """Begins each trip as it is accepted, and counts what it told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
+
+    def begins(self, _booking: Booking) -> Begun:
+        trip_id, at = _booking.trip_id, _booking.accepted_at
+
+        async def tell() -> None:
+            self.told.add(trip_id)
+
+        return Begun(NotedMessage(trip_id, trip_id, "asks", "trips", at, "{}"), tell)
 
 
 @pytest.fixture
@@ -138,6 +158,23 @@ async def test_a_backlog_drains_although_more_is_accepted(record_url: str, recor
     assert backlog > TRIPS_PER_S
     assert took_s < DRAINED_WITHIN_S
     assert twice < MOST_TWICE
+
+
+async def test_a_trip_that_begins_as_it_is_accepted_takes_no_start(record_url: str, record: Pool) -> None:
+    coordinator = Beginning()
+    async with front_doors(record_url, coordinator) as starters:
+
+        async def some_begun() -> bool:
+            await starters[0].accept(request())
+            return bool(coordinator.told)
+
+        await eventually(some_begun)
+    # A front door that is behind leaves its trips to the record, from which they are started.
+    assert not coordinator.told & coordinator.started.keys()
+    begun = await record.fetchval(
+        "select count(*) from trips where sending = 'begun' and started_at is not null"
+    )
+    assert begun == len(coordinator.told)
 
 
 async def owe(record: Pool, number: int, tenant: str = TENANT) -> list[str]:
