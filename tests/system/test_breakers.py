@@ -111,13 +111,11 @@ async def test_an_outage_costs_the_partner_few_calls(caller: Traveller) -> None:
         return await state(caller, "hotel") == "open"
 
     await eventually(is_open)
+    # Calls that were under way when it opened have come by the time that it opens again.
+    await opened_again(caller, "hotel")
     before = len((await caller.read("hotel", "/lab/calls"))["items"])
     opens_before = await _opens(caller, "hotel")
-
-    async def opened_again() -> bool:
-        return await _opens(caller, "hotel") > opens_before
-
-    await eventually(opened_again)
+    await opened_again(caller, "hotel")
     after = len((await caller.read("hotel", "/lab/calls"))["items"])
     opened = await _opens(caller, "hotel") - opens_before
     # One probe for each open period, and one perhaps under way.
@@ -125,6 +123,16 @@ async def test_an_outage_costs_the_partner_few_calls(caller: Traveller) -> None:
     await caller.mend_partner("hotel")
     ended = [await caller.until(trip["trip_id"]) for trip in waiting]
     assert {trip["status"] for trip in ended} == {"confirmed"}
+
+
+async def opened_again(caller: Traveller, partner: str) -> None:
+    """Returns when the breaker has opened once more."""
+    before = await _opens(caller, partner)
+
+    async def once_more() -> bool:
+        return await _opens(caller, partner) > before
+
+    await eventually(once_more)
 
 
 async def _opens(caller: Traveller, partner: str) -> int:
