@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from serving.postgres import AWAY, drop_if_read_only, reset_nothing
 
 CALL_TIMEOUT_S = 5.0
+CACHED_STATEMENTS = 100
 
 _NUL, _NO_CHARACTER = r"\u0000", r"\ufffd"
 
@@ -59,7 +60,8 @@ def open_pool(url: str, size: int = 10, *, through_pooler: bool = False) -> Pool
     It opens its first connection with the first call, so PostgreSQL may be away when the pool is entered.
     `through_pooler`: the URL may lead through a pooler that has a server for each transaction.
     """
-    pooled: dict[str, Any] = {"connection_class": _PooledConnection, "statement_cache_size": 0}
+    # Without a cache a statement is parsed in the message that runs it, so the same server does both.
+    cached = 0 if through_pooler else CACHED_STATEMENTS
     return asyncpg.create_pool(
         url,
         min_size=0,
@@ -68,34 +70,8 @@ def open_pool(url: str, size: int = 10, *, through_pooler: bool = False) -> Pool
         command_timeout=CALL_TIMEOUT_S,
         init=_read_json_as_objects,
         reset=reset_nothing,
-        **(pooled if through_pooler else {}),
+        statement_cache_size=cached,
     )
-
-
-def _in_a_transaction(method: Callable[..., Any]) -> Callable[..., Any]:
-    async def call(self: asyncpg.Connection, statement: str, *arguments: Any, **named: Any) -> Any:
-        is_one_message = method is asyncpg.Connection.execute and not arguments
-        if is_one_message or self.is_in_transaction():
-            return await method(self, statement, *arguments, **named)
-        async with self.transaction():
-            return await method(self, statement, *arguments, **named)
-
-    return call
-
-
-class _PooledConnection(asyncpg.Connection):
-    """A connection whose server may be another one after each transaction.
-
-    A statement with arguments is two messages, and the server of the first must get the second.
-    """
-
-    __slots__ = ()
-
-    execute = _in_a_transaction(asyncpg.Connection.execute)
-    executemany = _in_a_transaction(asyncpg.Connection.executemany)
-    fetch = _in_a_transaction(asyncpg.Connection.fetch)
-    fetchrow = _in_a_transaction(asyncpg.Connection.fetchrow)
-    fetchval = _in_a_transaction(asyncpg.Connection.fetchval)
 
 
 @contextlib.asynccontextmanager
