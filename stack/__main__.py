@@ -19,12 +19,12 @@ def say(name: str, line: str) -> None:
     print(f"{prefix} | {line}", file=sys.stderr, flush=True)
 
 
-async def up() -> int:
+async def up(kind: type[System] = System) -> int:
     """The whole system in the foreground, until a signal ends it."""
     if not os.environ.get("TEMPORAL_ADDRESS"):
         forget_temporal()  # the embedded one is started
     chosen = Chosen()
-    system = System(followed(chosen.data_dir), Ports(), chosen.workers, chosen.host)
+    system = kind(followed(chosen.data_dir), Ports(), chosen.workers, chosen.host)
     stop = stop_event()
     async with running(system, say, stop):
         if not stop.is_set():

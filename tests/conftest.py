@@ -23,6 +23,7 @@ from stack.surroundings import forget_all
 from tests import faketime, haproxy, pooler, prometheus
 from tests.browser import chromium
 from tests.patience import PATIENCE_S
+from tests.pooler import Way
 from trials.traveller import Traveller
 from trials.world import World, described
 
@@ -38,9 +39,21 @@ START_TIMEOUT_S = 180
 
 @dataclass(frozen=True)
 class RunningSystem(World):
-    """A running system and the process that supervises it."""
+    """A running system and the process that supervises it. `pooled_url` leads to its record by a pooler."""
 
     process: "subprocess.Popen[str]"
+    pooled_url: str | None = None
+
+    def reaching_record(self) -> dict[str, str]:
+        """The environment of a process that reaches the record as the system's own do."""
+        if self.pooled_url is None:
+            return {"DATABASE_URL": self.database_url}
+        return {"DATABASE_URL": self.pooled_url, "TRIPS_DATABASE_DIRECT_URL": self.database_url}
+
+    @property
+    def way(self) -> Way:
+        """How the system's own processes reach the record."""
+        return Way(self.pooled_url or self.database_url, is_pooled=self.pooled_url is not None)
 
 
 def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -51,18 +64,24 @@ def environment(ports: Ports, data_dir: Path, extra: Mapping[str, str]) -> dict[
 
 @contextlib.contextmanager
 def running_system(
-    data_dir: Path, extra: Mapping[str, str], ports: Ports | None = None, root: Path = ROOT
+    data_dir: Path,
+    extra: Mapping[str, str],
+    ports: Ports | None = None,
+    root: Path = ROOT,
+    pooled: bool = pooler.IS_EVERYWHERE,
 ) -> Iterator[RunningSystem]:
     """A system of its own from the project at `root`, with `extra` in its environment.
 
+    `pooled`: its processes reach the record through a pooler, unless `extra` says where the record is.
     SIGTERM must end it with status 0. It dies with the test run, also if that is killed.
     """
     ports = ports or free_ports()
     log = data_dir / "system.log"
     data_dir.mkdir(parents=True, exist_ok=True)
+    module = "tests.pooled_stack" if pooled and "DATABASE_URL" not in extra else "stack"
     with log.open("a") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stack"],
+            [sys.executable, "-m", module],
             cwd=root,
             env=environment(ports, data_dir, extra),
             stdout=subprocess.PIPE,
@@ -94,7 +113,7 @@ def system() -> Iterator[RunningSystem]:
     """The system that tests share: each uses trips, keys and dates of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
-        running_system(Path(place) / "data", SHARED) as started,
+        running_system(Path(place) / "data", SHARED, pooled=pooler.IS_SHARED) as started,
     ):
         yield started
 

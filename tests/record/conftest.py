@@ -1,12 +1,14 @@
 """A PostgreSQL of these tests' own, and a record of 100,000 trips on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 
-from record.pool import Pool, open_pool
+from record.pool import Pool
+from tests import pooler
 from tests.guard.own_postgres import OwnPostgres, own_postgres
+from tests.pooler import Way
 from trials.filling import fill, migrate
 
 TRIPS = 100_000
@@ -23,9 +25,16 @@ async def server() -> AsyncIterator[OwnPostgres]:
 
 
 @pytest.fixture(scope="session")
-async def full_record(server: OwnPostgres) -> AsyncIterator[Pool]:
+def way(server: OwnPostgres) -> Iterator[Way]:
+    """How pools reach the server's record; who listens to it takes the server's own URL."""
+    with pooler.shared(server.database_url) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def full_record(server: OwnPostgres, way: Way) -> AsyncIterator[Pool]:
     connection = await asyncpg.connect(server.database_url, timeout=10)
     await fill(connection, TRIPS)
     await connection.close(timeout=5)
-    async with open_pool(server.database_url) as pool:
+    async with way.open() as pool:
         yield pool

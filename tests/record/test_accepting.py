@@ -17,6 +17,7 @@ from record.pool import Pool, RecordAway, connected, open_pool
 from record.trips import KnownKey, Request
 from tests.guard.own_postgres import OwnPostgres
 from tests.patience import PATIENCE_S
+from tests.pooler import Way
 from trials.orders import bench_order
 from trip.order import TripOrder
 from trip.trip import Booking, Links
@@ -56,6 +57,7 @@ class FreezesAfterFirst:
         return answer
 
 
+@pytest.mark.direct("through a pooler no insert is sent before its parameters are described")
 async def test_an_insert_that_comes_late_inserts_nothing(
     server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,8 +99,8 @@ async def ended(server: OwnPostgres, pid: int) -> None:
     await connection.close(timeout=PATIENCE_S)
 
 
-async def test_of_many_at_once_one_writes_and_the_others_read_it(server: OwnPostgres) -> None:
-    async with open_pool(server.database_url) as pool:
+async def test_of_many_at_once_one_writes_and_the_others_read_it(way: Way) -> None:
+    async with way.open() as pool:
         found = await asyncio.gather(*(trips.accept(pool, request("k")) for _ in range(100)))
     (written,) = [one for one in found if isinstance(one, Booking)]
     assert {one.trip["trip_id"] for one in found if isinstance(one, KnownKey)} == {written.trip_id}

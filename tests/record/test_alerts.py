@@ -32,7 +32,7 @@ from guard.models import Tally
 from guard.store import Store
 from guard.view import Breakers
 from record import trips
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from serving.figures import as_text
 from stack.ports import free_port
 from temporal.schedules import AUDIT_STORES, PROBE_PARTNERS
@@ -116,7 +116,7 @@ def told_by(*collectors: Collector, job: str = "trips-api") -> Scrape:
 
 @pytest.fixture
 async def record(server: OwnPostgres) -> AsyncIterator[Pool]:
-    async with empty_record(server.database_url) as url, open_pool(url) as pool:
+    async with empty_record(server.database_url) as way, way.open() as pool:
         yield pool
 
 

@@ -14,8 +14,9 @@ from api.coordination import Begun, CoordinatorAway
 from api.starter import NOT_CLAIMED, STARTS_AT_ONCE, Starter
 from record import trips
 from record.noted import NotedMessage
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from tests.guard.own_postgres import OwnPostgres
+from tests.pooler import Way
 from tests.record.empty import empty_record
 from tests.record.test_accepting import TENANT, request
 from tests.system.test_supervision import eventually
@@ -84,24 +85,24 @@ class Beginning(Coordinator):
 
 
 @pytest.fixture
-async def record_url(server: OwnPostgres) -> AsyncIterator[str]:
-    """An empty record, so that other tests find the statistics of theirs."""
-    async with empty_record(server.database_url) as url:
-        yield url
+async def own_way(server: OwnPostgres) -> AsyncIterator[Way]:
+    """To an empty record, so that other tests find the statistics of theirs."""
+    async with empty_record(server.database_url) as found:
+        yield found
 
 
 @pytest.fixture
-async def record(record_url: str) -> AsyncIterator[Pool]:
-    async with open_pool(record_url) as pool:
+async def record(own_way: Way) -> AsyncIterator[Pool]:
+    async with own_way.open() as pool:
         yield pool
 
 
 @contextlib.asynccontextmanager
-async def front_doors(record_url: str, coordinator: Coordinator) -> AsyncIterator[list[Starter]]:
+async def front_doors(own_way: Way, coordinator: Coordinator) -> AsyncIterator[list[Starter]]:
     async with contextlib.AsyncExitStack() as stack:
         starters = []
         for _ in range(DOORS):
-            pool = await stack.enter_async_context(open_pool(record_url, size=20))
+            pool = await stack.enter_async_context(own_way.open(size=20))
             starters.append(Starter("orchestration", coordinator, pool, LIMIT))
             await stack.enter_async_context(starters[-1].draining())
         yield starters
@@ -118,12 +119,10 @@ async def accept_for(starters: list[Starter], seconds: float) -> int:
     return number
 
 
-async def outage(
-    record_url: str, record: Pool, away: str, away_s: float, around_s: float
-) -> tuple[float, int]:
+async def outage(own_way: Way, record: Pool, away: str, away_s: float, around_s: float) -> tuple[float, int]:
     """Returns when the backlog has drained: the share of starts made twice, and the greatest backlog."""
     coordinator = Coordinator()
-    async with front_doors(record_url, coordinator) as starters:
+    async with front_doors(own_way, coordinator) as starters:
         accepted = await accept_for(starters, around_s)
         coordinator.fails_after_s = GIVEN_UP_S[away]
         accepted += await accept_for(starters, away_s)
@@ -149,15 +148,15 @@ async def outage(
 
 
 @pytest.mark.parametrize("away", GIVEN_UP_S)
-async def test_a_backlog_drains_although_more_is_accepted(record_url: str, record: Pool, away: str) -> None:
-    twice, backlog = await outage(record_url, record, away, away_s=2, around_s=2)
+async def test_a_backlog_drains_although_more_is_accepted(own_way: Way, record: Pool, away: str) -> None:
+    twice, backlog = await outage(own_way, record, away, away_s=2, around_s=2)
     assert backlog > TRIPS_PER_S
     assert twice < MOST_TWICE
 
 
-async def test_a_trip_that_begins_as_it_is_accepted_takes_no_start(record_url: str, record: Pool) -> None:
+async def test_a_trip_that_begins_as_it_is_accepted_takes_no_start(own_way: Way, record: Pool) -> None:
     coordinator = Beginning()
-    async with front_doors(record_url, coordinator) as starters:
+    async with front_doors(own_way, coordinator) as starters:
 
         async def some_begun() -> bool:
             await starters[0].accept(request())
@@ -195,7 +194,7 @@ async def test_each_tenant_has_its_share_of_a_batch(record: Pool) -> None:
     assert claimed == set(many[STARTS_AT_ONCE // 2 : STARTS_AT_ONCE // 2 + STARTS_AT_ONCE])
 
 
-async def test_a_tenant_starts_beside_a_thousand_trips_of_another(record_url: str, record: Pool) -> None:
+async def test_a_tenant_starts_beside_a_thousand_trips_of_another(own_way: Way, record: Pool) -> None:
     await record.execute(
         """
         with ids as materialized (select gen_random_uuid()::text as id from generate_series(1, 1000))
@@ -209,7 +208,7 @@ async def test_a_tenant_starts_beside_a_thousand_trips_of_another(record_url: st
         *await owe(record, 1),
     )
     coordinator = Coordinator()
-    async with open_pool(record_url, size=20) as pool:
+    async with own_way.open(size=20) as pool:
         starter = Starter("orchestration", coordinator, pool, 2 * 1000)
         async with starter.draining():
             assert starter.is_full("many")
@@ -261,14 +260,14 @@ async def test_a_trip_that_waited_long_is_claimed_for_longer(record: Pool) -> No
     assert lease_s[old] == pytest.approx(120 / 4, abs=2)
 
 
-async def test_trips_that_cannot_start_hold_up_nobody(record_url: str, record: Pool) -> None:
+async def test_trips_that_cannot_start_hold_up_nobody(own_way: Way, record: Pool) -> None:
     coordinator = Coordinator()
     sick = await owe(record, STARTS_AT_ONCE)
     coordinator.refused.update(sick)
     unreadable = await owe(record, STARTS_AT_ONCE)
     await record.execute("update trips set booking = '{}' where trip_id = any($1)", unreadable)
     well = await owe(record, STARTS_AT_ONCE)
-    async with front_doors(record_url, coordinator):
+    async with front_doors(own_way, coordinator):
 
         async def well_started() -> bool:
             return coordinator.started.keys() == set(well)
@@ -283,9 +282,9 @@ async def test_trips_that_cannot_start_hold_up_nobody(record_url: str, record: P
     assert (await trips.backlog(record, "orchestration", LIMIT)).size == len(unreadable)
 
 
-async def test_a_front_door_that_ends_has_marked_its_starts(record_url: str, record: Pool) -> None:
+async def test_a_front_door_that_ends_has_marked_its_starts(own_way: Way, record: Pool) -> None:
     coordinator = Coordinator()
-    async with front_doors(record_url, coordinator) as starters:
+    async with front_doors(own_way, coordinator) as starters:
         await starters[0].accept(request())
 
         async def started() -> bool:

@@ -15,7 +15,7 @@ from record.adapter_steps import AdapterSteps
 from record.attempts import Entry
 from record.choreographed import Written
 from record.erasure import Erasure, Forget, erase
-from record.pool import Pool, document, open_pool
+from record.pool import Pool, document
 from record.retention import Keep, sweep
 from record.trips import Request
 from tests.guard.own_postgres import OwnPostgres
@@ -39,7 +39,7 @@ _DUMP = "select coalesce(string_agg(one::text, ' '), '') from {} as one"
 
 @pytest.fixture
 async def record(server: OwnPostgres) -> AsyncIterator[Pool]:
-    async with empty_record(server.database_url) as url, open_pool(url) as pool:
+    async with empty_record(server.database_url) as way, way.open() as pool:
         yield pool
 
 

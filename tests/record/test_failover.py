@@ -12,6 +12,7 @@ from tests.conftest import RunningSystem
 from tests.guard.own_postgres import OwnPostgres
 from tests.partners.client import new_key, until
 from tests.patience import PATIENCE_S
+from tests.pooler import reconnect
 from tests.record.test_accepting import request
 from trials.orders import order
 from trials.traveller import Traveller
@@ -40,6 +41,7 @@ async def read_only(database_url: str, role: str) -> AsyncIterator[None]:
         await connection.close(timeout=PATIENCE_S)
 
 
+@pytest.mark.direct("a pooler keeps its servers until it is told to reconnect")
 async def test_the_record_is_away_once_and_then_reached_anew(server: OwnPostgres) -> None:
     async with open_pool(server.database_url, size=CONNECTIONS) as pool:
         async with read_only(server.database_url, "postgres"):
@@ -80,4 +82,6 @@ async def test_a_system_is_unavailable_and_then_well(
         for _ in range(2 * CONNECTIONS):
             status, code = await asked()
             assert (status, code) == (503, "record_unavailable" if role == "trips" else "engine_unavailable")
+    if system.pooled_url:
+        await reconnect(system.pooled_url)
     await until(well)

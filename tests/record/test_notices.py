@@ -14,10 +14,11 @@ from guard.policy import State
 from guard.store import Store
 from record import fence, notices, trips
 from record.notices import MOST_IDS, Notices
-from record.pool import Pool, RecordAway, open_pool
+from record.pool import Pool, RecordAway
 from tests.guard.fleet import POLICY, new_partner
 from tests.guard.own_postgres import OwnPostgres
 from tests.patience import PATIENCE_S
+from tests.pooler import Way
 from tests.record.test_accepting import request
 from trip.calls import CaptureDecision
 from trip.trip import Booking, TripStatus, new_trip
@@ -26,8 +27,8 @@ BOOKING = TripStatus.BOOKING
 
 
 @pytest.fixture
-async def pool(server: OwnPostgres) -> AsyncIterator[Pool]:
-    async with open_pool(server.database_url) as opened:
+async def pool(way: Way) -> AsyncIterator[Pool]:
+    async with way.open() as opened:
         yield opened
 
 

@@ -39,11 +39,11 @@ SHAPES = {
 async def test_a_page_reads_no_row_but_its_own(
     full_record: Pool, wanted: Wanted, index: str, mode: str, place: str
 ) -> None:
-    async with full_record.acquire() as connection:
+    # In one transaction, so that a pooler has one server answer.
+    async with full_record.acquire() as connection, connection.transaction():
         before = await middle(connection) if place == "middle" else AFTER_ALL
-        await connection.execute(f"set plan_cache_mode = {mode}")
+        await connection.execute(f"set local plan_cache_mode = {mode}")
         node = await reading_node(connection, *pages.question(wanted, before, LIMIT + 1))
-        await connection.execute("reset plan_cache_mode")
     assert node["Index Name"] == index, node
     assert node["Actual Rows"] <= LIMIT + 1
     assert node.get("Rows Removed by Filter", 0) == 0

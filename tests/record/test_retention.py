@@ -10,9 +10,9 @@ from api.retention import sweeping
 from record import retention as batches
 from record import trips
 from record.erasure import Forget
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from record.retention import Keep
-from tests.guard.own_postgres import OwnPostgres
+from tests.pooler import Way
 from tests.record.test_accepting import request
 from trials.polling import until
 from trip.trip import Booking
@@ -24,8 +24,8 @@ BATCH, BATCHES = 5, 50
 
 
 @pytest.fixture
-async def record(server: OwnPostgres) -> AsyncIterator[Pool]:
-    async with open_pool(server.database_url) as pool:
+async def record(way: Way) -> AsyncIterator[Pool]:
+    async with way.open() as pool:
         yield pool
 
 

@@ -14,13 +14,13 @@ from stack.chosen import free_ports
 from stack.system import System
 from tests.guard.own_postgres import OwnPostgres
 from tests.patience import PATIENCE_S
-from tests.record.empty import empty_record
+from tests.record.empty import empty_schema
 from tests.record.statements import kept
 
 
 @pytest.fixture
 async def url(server: OwnPostgres) -> AsyncIterator[str]:
-    async with empty_record(server.database_url) as found:
+    async with empty_schema(server.database_url) as found:
         yield found
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from tests.conftest import RunningSystem
 from tests.system.conftest import Orders
 from trials.orders import Json
@@ -81,7 +81,7 @@ def operations(document: Json) -> list[Operation]:
 @pytest.fixture(scope="module")
 async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
     """The record, in which tokens are made."""
-    async with open_pool(system.database_url, size=2) as opened:
+    async with system.way.open(size=2) as opened:
         yield opened
 
 

@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from activities import journal
 from activities.attempt import AttemptFailed, gives_up, unavailable
 from record import attempts as record
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from tests.conftest import RunningSystem
 from tests.patience import PATIENCE_S
 from tests.system.conftest import Orders
@@ -29,7 +29,7 @@ NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
     """The shared system's record."""
-    async with open_pool(system.database_url) as opened:
+    async with system.way.open() as opened:
         yield opened
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
-from record.pool import open_pool
 from tests.conftest import BACKLOG, WAITS, RunningSystem
 from tests.system.freezing import frozen, kill
 from tests.system.test_idempotency import booked_for, keyed
@@ -42,7 +41,7 @@ async def post(system: RunningSystem, http: aiohttp.ClientSession, body: Json, *
 
 
 async def of_another_tenant(system: RunningSystem, http: aiohttp.ClientSession) -> Traveller:
-    async with open_pool(system.database_url, size=1) as pool:
+    async with system.way.open(size=1) as pool:
         caller = Caller(f"tenant-{uuid.uuid4()}", frozenset({Scope.TRAVELLER}), "a test")
         return Traveller(http, system.api, system.partners, await tokens.make(pool, caller))
 

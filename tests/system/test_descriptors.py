@@ -17,7 +17,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from serving.connections import most_connections
 from stack.ports import free_port
 from tests.conftest import ROOT, RunningSystem
@@ -33,7 +33,7 @@ TRIES = FILES + 50
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
-    async with open_pool(system.database_url) as opened:
+    async with system.way.open() as opened:
         yield opened
 
 

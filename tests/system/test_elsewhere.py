@@ -3,7 +3,6 @@
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import aiohttp
@@ -37,15 +36,13 @@ def own_system() -> Iterator[RunningSystem]:
     with (
         tempfile.TemporaryDirectory(prefix="trips-", ignore_cleanup_errors=True) as place,
         own_postgres() as database,
-        pooler.pgbouncer(database.database_url)
-        if pooler.PROGRAM
-        else nullcontext(database.database_url) as url,
+        pooler.shared(database.database_url) as way,
     ):
         configuration = Path(place, "temporal.toml")
         configuration.write_text(CLOUD)
         told = {
             "TRIPS_HOST": another_host(),
-            "DATABASE_URL": url,
+            "DATABASE_URL": way.url,
             "TRIPS_DATABASE_DIRECT_URL": database.database_url,
             "TEMPORAL_CONFIG_FILE": str(configuration),
             "TEMPORAL_NAMESPACE": "trips.a2dd6",

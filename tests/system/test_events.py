@@ -21,7 +21,7 @@ from api.app import create_app
 from config.keys import KEYS, KEYS_FILE
 from config.settings import Settings
 from record import events as record
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from stack.ports import free_port
 from tests.conftest import ROOT, RunningSystem
 from tests.patience import PATIENCE_S
@@ -34,7 +34,7 @@ from trials.traveller import FINAL, Traveller, TripEvent
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def pool(system: RunningSystem) -> AsyncIterator[Pool]:
     """The shared system's record."""
-    async with open_pool(system.database_url) as opened:
+    async with system.way.open() as opened:
         yield opened
 
 
@@ -49,7 +49,6 @@ def another_door(
     port = free_port()
     told = {
         "TRIPS_API_PORT": str(port),
-        "DATABASE_URL": system.database_url,
         "TEMPORAL_ADDRESS": system.temporal,
         "TRIPS_DATA_DIR": str(system.data_dir),
         KEYS: (system.data_dir / KEYS_FILE).read_text(),
@@ -58,7 +57,7 @@ def another_door(
         process = subprocess.Popen(
             ["/bin/sh", "-c", f"{limits} && exec {sys.executable} -m api"],
             cwd=ROOT,
-            env={**os.environ, **told, **settings},
+            env={**os.environ, **system.reaching_record(), **told, **settings},
             stderr=errors,
         )
         try:
@@ -293,7 +292,9 @@ async def test_a_reader_who_waits_long_is_sent_comments(
 ) -> None:
     monkeypatch.setattr(api.events, "KEEP_ALIVE_S", 0.05)
     trip = await written_trip(pool)
-    app = create_app(Settings(database_url=system.database_url), asyncio.Event())
+    for name, value in system.reaching_record().items():
+        monkeypatch.setenv(name, value)
+    app = create_app(Settings(), asyncio.Event())
     async with (
         asyncio.timeout(PATIENCE_S),
         served(app) as port,

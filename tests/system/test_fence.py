@@ -4,7 +4,6 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest_asyncio
 
 from record import fence, trips
 from record.pool import Pool, open_pool
+from tests import pooler
 from tests.conftest import RunningSystem
-from tests.pooler import needs_pgbouncer, pgbouncer
 from tests.workflows.world import Row
 from trip.calls import CaptureDecision
 from trip.fence import Barring, Ending, Mark, Standing
@@ -27,14 +26,13 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @pytest_asyncio.fixture(
-    scope="session", loop_scope="session", params=["direct", pytest.param("pooled", marks=needs_pgbouncer)]
+    scope="session", loop_scope="session", params=["direct", *(["pooled"] if pooler.IS_SHARED else [])]
 )
 async def pool(system: RunningSystem, request: pytest.FixtureRequest) -> AsyncIterator[Pool]:
-    """The record of the shared system, reached directly and through pgbouncer."""
-    pooled = request.param == "pooled"
-    with pgbouncer(system.database_url) if pooled else nullcontext(system.database_url) as url:
-        async with open_pool(url, through_pooler=pooled) as found:
-            yield found
+    """The record of the shared system, reached directly and as the system's own processes reach it."""
+    opened = open_pool(system.database_url) if request.param == "direct" else system.way.open()
+    async with opened as found:
+        yield found
 
 
 @pytest_asyncio.fixture

@@ -15,7 +15,7 @@ from api.coordination import CoordinatorAway
 from api.starter import NOT_CLAIMED, STARTS_AT_ONCE, Starter
 from api.temporal import Temporal
 from record import trips
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from temporal import attributes
 from tests.conftest import RunningSystem
 from tests.record.empty import empty_record
@@ -44,7 +44,7 @@ RETENTION = timedelta(days=1)
 @pytest.fixture
 async def record(system: RunningSystem) -> AsyncIterator[Pool]:
     """An empty record."""
-    async with empty_record(system.database_url) as url, open_pool(url) as pool:
+    async with empty_record(system.database_url) as way, way.open() as pool:
         yield pool
 
 

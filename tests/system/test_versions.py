@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from record import trips
-from record.pool import Pool, open_pool
+from record.pool import Pool
 from record.trips import LEASE, Request
 from tests.conftest import RunningSystem
 from tests.record.test_accepting import booking
@@ -53,7 +53,7 @@ def older(booked: Json, trip: Json) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def record(system: RunningSystem) -> AsyncIterator[Pool]:
     """The shared system's record."""
-    async with open_pool(system.database_url) as opened:
+    async with system.way.open() as opened:
         yield opened
 
 

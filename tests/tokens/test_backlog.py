@@ -8,7 +8,7 @@ from api.tokens import store as tokens
 from api.tokens.caller import Caller, Scope
 from record.pool import open_pool
 from tests.guard.own_postgres import OwnPostgres
-from tests.record.empty import empty_record
+from tests.record.empty import empty_schema
 from tests.tokens.in_process import application
 from trip.examples import example_order
 
@@ -16,7 +16,7 @@ BODY = json.dumps(example_order(date.today() + timedelta(days=30))).encode()
 
 
 async def test_a_tenant_whose_share_is_taken_leaves_room_for_others(server: OwnPostgres) -> None:
-    async with empty_record(server.database_url) as url, open_pool(url, size=1) as pool:
+    async with empty_schema(server.database_url) as url, open_pool(url, size=1) as pool:
         first, second = [
             await tokens.make(pool, Caller(f"tenant-{uuid.uuid4()}", {Scope.TRAVELLER}, "a test"))
             for _ in range(2)
