@@ -22,8 +22,6 @@ SETTINGS = {
     "TRIPS_RETRY_BASE_S": "0.05",
     "TRIPS_RETRY_CAP_S": "0.3",
     "TRIPS_RETRY_ATTEMPTS": "3",
-    # An attempt that is cut off is no answer, and hides the twisted one.
-    "TRIPS_LOCAL_ATTEMPT_S": "3",
     # The twisted answers of one trip open no breaker for the others.
     "TRIPS_BREAKER_MIN_CALLS": "10000",
     "TRIPS_BREAKER_FAILURES_IN_A_ROW": "10000",

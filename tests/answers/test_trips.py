@@ -39,6 +39,7 @@ pytestmark = pytest.mark.server
 
 BESIDE = 5
 """Trips that meet no twist, beside those that do."""
+AT_ONCE = 5
 SOON_S = 20.0
 
 
@@ -146,8 +147,14 @@ def step(trip: Json, name: str) -> Json:
 
 async def test_trips_that_are_undone(opened: tuple[Ground, Middle]) -> None:
     ground, middle = opened
-    ids = {name: await case_booked(opened, case) for name, case in UNDONE.items()}
-    beside = [await booked(opened, {}) for _ in range(BESIDE)]
+    ids: dict[str, str] = {}
+    beside: list[str] = []
+    # All at once would have attempts cut off, which are no answer and hide the twisted one.
+    while few := list(UNDONE)[len(ids) : len(ids) + AT_ONCE]:
+        ids |= {name: await case_booked(opened, UNDONE[name]) for name in few}
+        beside.append(await booked(opened, {}))
+        for name in few:
+            await ground.traveller.until(ids[name])
     for trip_id in beside:
         trip = await ground.traveller.until(trip_id)
         assert trip["status"] == "confirmed", trip
