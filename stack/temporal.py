@@ -30,7 +30,7 @@ DYNAMIC = {
     # The development server would read them from its database ten times a trip.
     "system.forceSearchAttributesCacheRefreshOnRead": "false",
 }
-"""The server's own settings, where others than the development server's serve."""
+"""Settings that differ from the development server's own."""
 
 
 def command(port: int, file: Path, dynamic: Mapping[str, str]) -> list[str]:
